@@ -1,0 +1,107 @@
+"""What a provider's cluster can do, as plain data that components ask.
+
+No component knows which provider it runs on: it reads a capability here. The fields are those of the capability
+record in the design's decision D3; a profile holds facts of one provider and nothing of any project.
+"""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from documents import InvalidDocumentsError, Problem, read_document, validate
+
+
+class _Part(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class PodSelector(_Part):
+    """Pods of the platform that workspaces exchange traffic with."""
+
+    namespace: str = Field(description="Name of their namespace, matched by the label kubernetes.io/metadata.name.")
+    pod_labels: dict[str, str] = Field(min_length=1, description="Labels that all of them carry.")
+
+
+class PodSecurity(_Part):
+    """Pod Security level that every project namespace enforces."""
+
+    level: Literal["restricted"] = "restricted"
+    version: str = Field(
+        pattern=r"v1\.\d+", description="Version of the standard, pinned so that upgrades change none."
+    )
+
+
+class Cluster(_Part):
+    """Facts of the cluster itself."""
+
+    dns_domain: str = Field(description="Domain of the cluster's services.")
+    dns: PodSelector = Field(description="The cluster's DNS servers.")
+    pod_security: PodSecurity
+
+
+class VolumeClass(_Part):
+    """A kind of volume the cluster provides."""
+
+    storage_class: str = Field(description="Name of the StorageClass.")
+
+
+class Storage(_Part):
+    """Volumes by access mode."""
+
+    rwo: VolumeClass = Field(description="Volumes that one node mounts at a time.")
+
+
+class Exposure(_Part):
+    """How a browser reaches a Service of a project."""
+
+    scheme: Literal["http", "https"]
+    domain: str = Field(description="Host names are <service>.<namespace>.<domain>.")
+    port: int = Field(ge=1, le=65535)
+    entry: PodSelector | None = Field(
+        description="Pods that the traffic comes from; null where it enters on the pod's own node, "
+        "which Kubernetes always admits."
+    )
+
+
+class Registry(_Part):
+    """Where the cluster finds the images that this project builds."""
+
+    prefix: str = Field(description="Registry host and path, before the image's name.")
+
+
+class Profile(_Part):
+    """One provider."""
+
+    name: str
+    title: str
+    cluster: Cluster
+    storage: Storage
+    exposure: Exposure
+    registry: Registry
+
+    def url(self, service: str, namespace: str, path: str) -> str:
+        """Address of a Service as a browser outside the cluster writes it."""
+        usual = {"http": 80, "https": 443}[self.exposure.scheme]
+        port = "" if self.exposure.port == usual else f":{self.exposure.port}"
+        return f"{self.exposure.scheme}://{service}.{namespace}.{self.exposure.domain}{port}{path}"
+
+
+def load_profile(folder: Path, name: str) -> Profile:
+    """Read one provider's profile.
+
+    Args:
+        folder: where the ``<name>.yaml`` files are.
+        name: name of the provider.
+
+    Raises:
+        InvalidDocumentsError: there is no such profile, or it says something impossible.
+    """
+    file = folder / f"{name}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(profile.stem for profile in folder.glob("*.yaml")))
+        raise InvalidDocumentsError([Problem(file, 0, "", "", "there is no such profile", f"use one of: {known}")])
+    result = validate(Profile, read_document(file), {})
+    if isinstance(result, Profile):
+        return result
+    raise InvalidDocumentsError(result)

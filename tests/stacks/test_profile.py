@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from documents import InvalidDocumentsError
+from stacks.profile import load_profile
+from tests.samples import ROOT, local_profile
+
+
+def test_the_local_profile_loads_and_writes_addresses() -> None:
+    url = local_profile().url("jupyterlab-ada", "project-sleep", "/lab")
+    assert url == "http://jupyterlab-ada.project-sleep.localhost:8000/lab"
+
+
+def test_a_usual_port_is_not_written() -> None:
+    profile = local_profile()
+    exposure = profile.exposure.model_copy(update={"scheme": "https", "port": 443, "domain": "hub.example"})
+    assert profile.model_copy(update={"exposure": exposure}).url("a", "b", "/") == "https://a.b.hub.example/"
+
+
+def test_an_unknown_capability_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = (ROOT / "stacks" / "profiles" / "local.yaml").read_text()
+    (tmp_path / "local.yaml").write_text(text + "colour: blue\n")
+    with pytest.raises(InvalidDocumentsError, match="colour = 'blue': is not a field") as refused:
+        load_profile(tmp_path, "local")
+    assert refused.value.problems[0].line == len(text.splitlines()) + 1
+
+
+def test_a_missing_profile_is_one_clear_problem() -> None:
+    with pytest.raises(InvalidDocumentsError, match=r"nowhere\.yaml: there is no such profile; use one of: local"):
+        load_profile(ROOT / "stacks" / "profiles", "nowhere")

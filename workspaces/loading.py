@@ -1,0 +1,53 @@
+"""Read all workspace files of a folder."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from documents import Document, InvalidDocumentsError, Problem, read_document, validate
+from workspaces.model import Workspace
+
+
+def load_workspaces(folder: Path, today: date) -> list[Workspace]:
+    """Every project described in a folder, in order of name.
+
+    Args:
+        folder: where the ``*.yaml`` files are, one project each.
+        today: the day on which permits must be valid.
+
+    Raises:
+        InvalidDocumentsError: with every problem of every file.
+    """
+    found: list[tuple[Path, Workspace]] = []
+    problems: list[Problem] = []
+    for file in sorted(folder.glob("*.yaml")):
+        result = _load(file, today)
+        if isinstance(result, Workspace):
+            found.append((file, result))
+        else:
+            problems += result
+    problems += _misnamed(found)
+    if problems:
+        raise InvalidDocumentsError(problems)
+    return [workspace for _, workspace in found]
+
+
+def _load(file: Path, today: date) -> Workspace | Sequence[Problem]:
+    try:
+        document: Document = read_document(file)
+    except InvalidDocumentsError as error:
+        return error.problems
+    return validate(Workspace, document, {"today": today})
+
+
+def _misnamed(found: Sequence[tuple[Path, Workspace]]) -> list[Problem]:
+    """Files whose name is not their project's: with them gone, no two files can describe one project."""
+    return [
+        Problem(file, 1, "name", repr(workspace.name), "is not the name of the file", _rename(file, workspace))
+        for file, workspace in found
+        if file.stem != workspace.name
+    ]
+
+
+def _rename(file: Path, workspace: Workspace) -> str:
+    return f"rename the file to {workspace.name}.yaml, or the project to {file.stem}"

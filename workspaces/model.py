@@ -1,0 +1,167 @@
+"""A research project as its workspace file describes it.
+
+The words are those of the French rules on health data: a *permit* is the authorisation under which data may be used
+(CNIL MR-007, condition 1.3.1; EHDS article 68), *data class* follows the pseudonymisation status of the data.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Annotated, ClassVar, Literal, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails
+
+from documents import refused
+
+PERMIT_LONGEST = timedelta(days=3 * 366)
+"""An assessment or authorisation older than three years no longer covers a project (CNIL MR-007, 1.3.1)."""
+
+DataClass = Literal["synthetic", "anonymous", "pseudonymised", "identifying"]
+Role = Literal["lead", "researcher", "reviewer", "data-manager"]
+Size = Literal["small", "medium", "large"]
+
+_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def _dns_label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        message = "is no DNS label (RFC 1123: lower-case letters, digits and hyphens, starting with a letter)"
+        suggestion = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-0123456789")
+        raise refused(message, f"write `{suggestion}`" if suggestion else "choose another name")
+    return value
+
+
+def _email(value: str) -> str:
+    if not _EMAIL.fullmatch(value):
+        raise refused("is no e-mail address", "write it as name@organisation.example")
+    return value.lower()
+
+
+ProjectName = Annotated[
+    str, Field(max_length=40, description="Name of the project; a DNS label."), AfterValidator(_dns_label)
+]
+MemberName = Annotated[
+    str, Field(max_length=30, description="Short name of the member; a DNS label."), AfterValidator(_dns_label)
+]
+Email = Annotated[str, Field(description="Address the member signs in with."), AfterValidator(_email)]
+
+
+class _Part(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class Permit(_Part):
+    """The authorisation under which the project may use its data."""
+
+    reference: str = Field(min_length=1, description="Reference given by the authority, as on the decision.")
+    expires: date = Field(description="Last day of the authorisation (YYYY-MM-DD), at most three years ahead.")
+
+    @field_validator("expires")
+    @classmethod
+    def _still_valid(cls, value: date, info: ValidationInfo) -> date:
+        today = _today(info)
+        if value < today:
+            raise refused(f"expired {(today - value).days} days ago", "renew the permit, then write its new last day")
+        if value > today + PERMIT_LONGEST:
+            latest = today + PERMIT_LONGEST
+            raise refused("lies more than three years ahead (CNIL MR-007, 1.3.1)", f"write {latest} or earlier")
+        return value
+
+
+class Member(_Part):
+    """A person who may work in the project."""
+
+    name: MemberName
+    email: Email
+    role: Role = Field(description="What the member may do in the project.")
+
+
+class JupyterLab(_Part):
+    """A JupyterLab server for each member, with Python and R."""
+
+    size: Size = Field(default="small", description="Processor and memory of each member's server.")
+    home_gib: int = Field(default=5, ge=1, le=500, description="Size of each member's own volume, in GiB.")
+
+
+class Tools(_Part):
+    """The tools of the project; a tool that is not named is not there."""
+
+    jupyterlab: JupyterLab | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if self.jupyterlab is None:
+            raise refused("names no tool", "add `jupyterlab: {}`")
+        return self
+
+
+class Workspace(_Part):
+    """One research project and its walled environment."""
+
+    name: ProjectName
+    title: str = Field(min_length=1, max_length=200, description="Title of the study, as on the permit.")
+    data_class: DataClass = Field(description="What the project's data are, at their most sensitive.")
+    permit: Permit
+    members: tuple[Member, ...] = Field(min_length=1, description="Everyone who may work in the project.")
+    tools: Tools
+
+    @field_validator("members", mode="wrap")
+    @classmethod
+    def _distinct(cls, members: object, validated: ValidatorFunctionWrapHandler) -> tuple[Member, ...]:
+        """Look for duplicates in the members as written, so that they are found beside any other error."""
+        errors = _repeated(members, "name") + _repeated(members, "email")
+        accepted: tuple[Member, ...] = ()
+        try:
+            accepted = validated(members)
+        except ValidationError as error:
+            errors += [_raised_again(details) for details in error.errors(include_url=False)]
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return accepted
+
+
+def _repeated(members: object, field: Literal["name", "email"]) -> list[InitErrorDetails]:
+    """One error for each member whose name or address an earlier one has."""
+    errors: list[InitErrorDetails] = []
+    first: dict[str, int] = {}
+    for position, value in enumerate(_written(members, field)):
+        if value in first:
+            error = refused(f"is also that of members[{first[value]}]", "keep one entry for each member")
+            errors.append({"type": error, "loc": (position, field), "input": value})
+        elif value is not None:
+            first[value] = position
+    return errors
+
+
+def _written(members: object, field: str) -> list[str | None]:
+    """The field of every member as it stands in the file, in lower case; None where there is no such text."""
+    if not isinstance(members, Sequence):
+        return []
+    values = [
+        member.get(field) if isinstance(member, Mapping) else getattr(member, field, None)
+        for member in cast("Sequence[object]", members)
+    ]
+    return [value.lower() if isinstance(value, str) else None for value in values]
+
+
+def _raised_again(details: ErrorDetails) -> InitErrorDetails:
+    context = details.get("ctx", {})
+    kind = refused(context["message"], context["remedy"]) if details["type"] == "refused" else details["type"]
+    return {"type": kind, "loc": details["loc"], "input": details["input"], "ctx": context}
+
+
+def _today(info: ValidationInfo) -> date:
+    context: Mapping[str, date] = info.context or {}
+    return context["today"]
