@@ -4,18 +4,25 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+CLOISON := $(VENV)/bin/cloison
 STACK ?= local
 LOCK := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-header --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down cluster check test bench conformance lock clean
+.PHONY: help up platform down cluster check test bench conformance schema lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-up: $(VENV)/runtime ## fresh clone to URLs that answer: local platform, images, every workspace
-	$(RUN) -m operations.bringup --stack $(STACK)
+up: $(VENV)/runtime $(if $(filter local,$(STACK)),platform) ## fresh clone to addresses that answer, and a cell run in the first notebook
+	$(CLOISON) up --stack $(STACK) --yes
+	$(CLOISON) smoke --stack $(STACK)
+
+platform: $(VENV)/runtime ## the local Kubernetes with the images that workspaces need
+	$(RUN) -m local up
+	$(RUN) -m images build jupyterlab
+	$(RUN) -m local load "$$($(RUN) -m images archive jupyterlab)"
 
 down: $(VENV)/runtime ## stop the local platform (its data stays; `python -m local down --purge` deletes it)
 	$(RUN) -m local down
@@ -38,6 +45,9 @@ bench: $(VENV)/development ## measure what the README states
 
 conformance: $(VENV)/development ## upstream's network policy truth tables on the local platform
 	$(RUN) -m tests.local.policy.conformance
+
+schema: $(VENV)/runtime ## rewrite the JSON schema of workspace files from the model
+	$(RUN) -m workspaces.schema
 
 lock: $(VENV)/development ## rewrite the hashed requirement files from pyproject.toml
 	$(LOCK) --output-file requirements/runtime.txt pyproject.toml requirements/build.in

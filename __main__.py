@@ -12,7 +12,7 @@ from pulumi_kubernetes import Provider
 
 from components.workspace import Workspace
 from documents import InvalidDocumentsError
-from images.references import image_references
+from images.references import image_reference
 from stacks.profile import load_profile
 from workspaces.loading import load_workspaces
 
@@ -28,12 +28,13 @@ except InvalidDocumentsError as error:
 # Every option on which behaviour hangs is stated, so that whichever engine runs the program does the same.
 cluster = Provider(
     "cluster",
+    kubeconfig=profile.cluster.kubeconfig,
     enable_server_side_apply=True,
     enable_config_map_mutable=True,
     enable_secret_mutable=True,
     upsert_existing_objects=False,
 )
-images = image_references(profile.registry.prefix)
+images = {"jupyterlab": image_reference("jupyterlab", profile.registry.prefix)}
 workspaces = [Workspace(project, profile, images, pulumi.ResourceOptions(providers=[cluster])) for project in projects]
 pulumi.export("urls", [asdict(address) for workspace in workspaces for address in workspace.addresses])
 pulumi.export("tokens", {url: token for workspace in workspaces for url, token in workspace.tokens.items()})

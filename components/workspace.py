@@ -1,7 +1,6 @@
 """A whole workspace: the partition and, inside it, the tools that the workspace file names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pulumi
 
@@ -9,18 +8,9 @@ from components import jupyterlab
 from components.jupyterlab import JupyterLab
 from components.partition import Partition
 from stacks.profile import Profile
+from workspaces.address import Address
 from workspaces.model import Member
 from workspaces.model import Workspace as Project
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where one member finds one tool."""
-
-    project: str
-    tool: str
-    member: str
-    url: str
 
 
 class Workspace(pulumi.ComponentResource):

@@ -35,6 +35,9 @@ class PodSecurity(_Part):
 class Cluster(_Part):
     """Facts of the cluster itself."""
 
+    kubeconfig: str | None = Field(
+        description="File that says how to reach the cluster; null for the one that kubectl would use."
+    )
     dns_domain: str = Field(description="Domain of the cluster's services.")
     dns: PodSelector = Field(description="The cluster's DNS servers.")
     pod_security: PodSecurity

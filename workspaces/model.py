@@ -50,10 +50,14 @@ def _email(value: str) -> str:
 
 
 ProjectName = Annotated[
-    str, Field(max_length=40, description="Name of the project; a DNS label."), AfterValidator(_dns_label)
+    str,
+    Field(max_length=40, description="Name of the project.", json_schema_extra={"pattern": f"^{_LABEL.pattern}$"}),
+    AfterValidator(_dns_label),
 ]
 MemberName = Annotated[
-    str, Field(max_length=30, description="Short name of the member; a DNS label."), AfterValidator(_dns_label)
+    str,
+    Field(max_length=30, description="Short name of the member.", json_schema_extra={"pattern": f"^{_LABEL.pattern}$"}),
+    AfterValidator(_dns_label),
 ]
 Email = Annotated[str, Field(description="Address the member signs in with."), AfterValidator(_email)]
 

@@ -1,0 +1,1 @@
+"""Day two: what people run on a stack, and the `cloison` command."""

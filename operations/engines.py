@@ -1,0 +1,114 @@
+"""The engine that runs the program: the Pulumi CLI where it is installed, the embedded one elsewhere.
+
+Both are commands with the same verbs, so one description serves both.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from operations.errors import EngineFailedError, UsageError
+from operations.stack import Stack
+
+SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's mark of a special value, not a secret
+CHOICE = "CLOISON_ENGINE"
+"""Variable that overrides the choice of engine: ``pulumi`` or ``embedded``."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A command that speaks Pulumi's verbs."""
+
+    title: str
+    command: tuple[str, ...]
+    export_verb: tuple[str, ...]
+    creates_stacks: bool
+    """Whether a stack that is new must not be created beforehand."""
+
+    def run(self, stack: Stack, verb: str, options: Sequence[str] = ()) -> None:
+        """Run a verb on a stack; the engine talks to the person itself.
+
+        Raises:
+            EngineFailedError: the engine ended with an error.
+        """
+        if not self.creates_stacks:
+            self._call(stack, ["stack", "select", "--create", "--stack", stack.name, *self._place(stack)])
+        self._call(stack, [verb, "--stack", stack.name, *self._place(stack), *options])
+
+    def outputs(self, stack: Stack, *, show_secrets: bool = False) -> dict[str, object]:
+        """What the program exported the last time it ran; nothing when it never did.
+
+        Args:
+            stack: the stack to read.
+            show_secrets: give secret values in plain text; without it they are left out.
+        """
+        options = ["--show-secrets"] if show_secrets else []
+        arguments = [*self.export_verb, "--stack", stack.name, *self._place(stack), *options]
+        text = self._call(stack, arguments, capture=True)
+        resources = cast("list[dict[str, object]]", json.loads(text)["deployment"].get("resources") or [])
+        exported = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {}).get("outputs")
+        return cast("dict[str, object]", _revealed(exported or {}))
+
+    def _place(self, stack: Stack) -> list[str]:
+        return ["--cwd", str(stack.project)]
+
+    def _call(self, stack: Stack, arguments: Sequence[str], *, capture: bool = False) -> str:
+        """Run the engine; what it says goes to the terminal unless it is captured."""
+        done = subprocess.run(
+            [*self.command, *arguments],
+            env=stack.environment(),
+            stdout=subprocess.PIPE if capture else None,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise EngineFailedError(" ".join([*self.command[-1:], *arguments[:1]]), done.returncode)
+        return done.stdout or ""
+
+
+PULUMI = Engine("the Pulumi CLI", ("pulumi",), ("stack", "export"), creates_stacks=False)
+EMBEDDED = Engine("the embedded engine", (sys.executable, "-m", "engine"), ("export",), creates_stacks=True)
+
+
+def choose_engine(stack: Stack, environment: Mapping[str, str] = os.environ) -> Engine:
+    """The engine of a stack.
+
+    A stack that the embedded engine has begun stays with it, or a second engine would not know what exists;
+    ``pulumi stack import`` moves it over, after which `CHOICE` says so.
+
+    Raises:
+        UsageError: the engine asked for is not known or not installed.
+    """
+    installed = shutil.which("pulumi", path=environment.get("PATH"))
+    chosen = environment.get(CHOICE)
+    if chosen is None:
+        return PULUMI if installed and not _begun_embedded(stack) else EMBEDDED
+    if chosen == "pulumi" and not installed:
+        message = f"{CHOICE}=pulumi, but no pulumi command is on PATH; install it, or unset {CHOICE}"
+        raise UsageError(message)
+    engines = {"pulumi": PULUMI, "embedded": EMBEDDED}
+    if chosen not in engines:
+        message = f"{CHOICE}={chosen!r} is no engine; use pulumi or embedded"
+        raise UsageError(message)
+    return engines[chosen]
+
+
+def _begun_embedded(stack: Stack) -> bool:
+    return any((stack.project / ".engine" / "stacks").glob(f"*/{stack.name}.json"))
+
+
+def _revealed(value: object) -> object:
+    """A value without its secret envelopes: plain text where it was asked for, left out elsewhere."""
+    if isinstance(value, list):
+        return [_revealed(item) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, object]", value)
+    if SECRET_KEY in fields:
+        return json.loads(str(fields["plaintext"])) if "plaintext" in fields else None
+    return {key: _revealed(item) for key, item in fields.items()}
