@@ -1,0 +1,106 @@
+"""The compiled rule set decides every packet as the API's definition does."""
+
+from ipaddress import IPv4Network
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from local.policy.compile import compile_rules, merge_ranges, subtract
+from local.policy.model import (
+    Block,
+    Cluster,
+    Direction,
+    PortRange,
+    Protocol,
+    parse_namespace,
+    parse_pod,
+    parse_policy,
+)
+from local.policy.rules import RuleSet
+from tests.local.policy.interpreter import passes
+from tests.local.policy.reference import Packet, World, is_allowed
+from tests.local.policy.worlds import NODE, POD_ADDRESSES, POD_RANGE, packets, worlds
+
+
+def compiled(world: World) -> RuleSet:
+    return compile_rules(
+        Cluster(
+            tuple(map(parse_namespace, world.namespaces)),
+            tuple(map(parse_pod, world.pods)),
+            tuple(map(parse_policy, world.policies)),
+        )
+    )
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(worlds(), st.lists(packets, min_size=30, max_size=60))
+def test_the_rule_set_decides_as_the_definition_does(world: World, some: list[Packet]):
+    rules = compiled(world)
+    for packet in some:
+        assert passes(packet, rules, IPv4Network(POD_RANGE), NODE) == is_allowed(packet, world), packet
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_objects_does_not_matter(world: World, random):
+    namespaces, some, policies = (
+        random.sample(each, len(each)) for each in (world.namespaces, world.pods, world.policies)
+    )
+    shuffled = World(namespaces, some, policies, world.pod_range, world.node)
+    first, second = compiled(world), compiled(shuffled)
+    assert first.addresses == second.addresses
+    assert first.judged == second.judged
+    assert first.chains == second.chains
+
+
+def pod(name: str, address: str = "10.20.0.2", namespace: str = "x", **metadata) -> dict:
+    return {
+        "metadata": {"name": name, "namespace": namespace, **metadata},
+        "spec": {"containers": [{}]},
+        "status": {"phase": "Running", "podIP": address},
+    }
+
+
+def closed(namespace: str = "x") -> dict:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return {"metadata": {"name": "closed", "namespace": namespace}, "spec": spec}
+
+
+def test_pods_under_the_same_policies_share_a_chain():
+    rules = compiled(World([], [pod(f"p{n}", f"10.20.0.{n}") for n in range(2, 200)], [closed()], POD_RANGE, NODE))
+    assert len(rules.chains) == 2
+    assert len(set(rules.judged[Direction.INGRESS].values())) == 1
+
+
+def test_an_address_goes_to_the_pod_that_is_not_being_deleted():
+    old = pod("old", namespace="x", deletionTimestamp="2026-01-01T00:00:00Z")
+    for order in ([old, pod("new", namespace="y")], [pod("new", namespace="y"), old]):
+        rules = compiled(World([], order, [closed("y")], POD_RANGE, NODE))
+        assert rules.judged[Direction.INGRESS]["10.20.0.2"] is not None
+
+
+def test_a_pod_on_the_nodes_network_has_no_address_to_judge():
+    node_pod = pod("probe")
+    node_pod["spec"]["hostNetwork"] = True
+    assert compiled(World([], [node_pod], [closed()], POD_RANGE, NODE)).judged[Direction.INGRESS] == {}
+
+
+def test_a_blocks_exceptions_leave_disjoint_networks():
+    left = subtract(Block(IPv4Network("10.0.0.0/8"), (IPv4Network("10.20.0.0/16"), IPv4Network("10.0.0.0/16"))))
+    assert sum(each.num_addresses for each in left) == 2**24 - 2 * 2**16
+    assert not any(a.overlaps(b) for a in left for b in left if a is not b)
+
+
+def test_ranges_that_touch_or_overlap_become_one():
+    tcp = Protocol.TCP
+    ranges = [
+        PortRange(tcp, 90, 100),
+        PortRange(tcp, 80, 85),
+        PortRange(tcp, 84, 89),
+        PortRange(Protocol.UDP, 101, 101),
+    ]
+    assert merge_ranges(ranges) == (PortRange(tcp, 80, 100), PortRange(Protocol.UDP, 101, 101))
+
+
+def test_every_address_of_the_range_is_covered_by_the_strategies():
+    assert all(IPv4Network(POD_RANGE).supernet_of(IPv4Network(f"{each}/32")) for each in POD_ADDRESSES)
