@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m local`."""
+
+from local.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""The node's container runtime, as far as the platform itself talks to it: its images."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from local.errors import PlatformError
+from local.image import ProgramImage
+
+NAMESPACE = "k8s.io"
+"""containerd namespace in which the kubelet looks for images."""
+
+
+class Containerd:
+    """containerd behind one socket.
+
+    Args:
+        program: the `ctr` to run.
+        socket: where containerd listens.
+    """
+
+    def __init__(self, program: Path, socket: Path) -> None:
+        self._command = [str(program), f"--address={socket}", f"--namespace={NAMESPACE}"]
+
+    def ready(self) -> bool:
+        """Whether containerd answers."""
+        return subprocess.run([*self._command, "version"], capture_output=True, check=False).returncode == 0
+
+    def images(self) -> list[str]:
+        """Names of the images of the node."""
+        return self._run("images", "list", "--quiet").split()
+
+    def load(self, archive: Path) -> list[str]:
+        """Import an OCI or Docker archive; returns the names of the images that it brought.
+
+        Raises:
+            PlatformError: containerd does not take the archive.
+        """
+        said = self._run("images", "import", "--digests=false", str(archive))
+        return [line.split()[0] for line in said.splitlines() if line and not line.startswith("Importing")]
+
+    def ensure(self, image: ProgramImage) -> None:
+        """Import an image the node does not have yet."""
+        if image.reference not in self.images():
+            with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                archive.write(image.archive())
+                archive.flush()
+                self.load(Path(archive.name))
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            message = f"ctr {' '.join(arguments)}: {done.stderr.strip()[-500:]}"
+            raise PlatformError(message)
+        return done.stdout

@@ -1,0 +1,57 @@
+"""The Debian packages the platform stands on, installed where they are missing."""
+
+import os
+import subprocess
+
+from local.errors import PlatformError, RefusedError
+from local.progress import Progress
+
+REQUIRED = {
+    "conntrack": "conntrack",  # kube-proxy drops stale UDP flows with it
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "iproute2": "ip",
+    "libnss-myhostname": "",  # names under .localhost resolve for every program
+    "nftables": "nft",
+    "runc": "runc",
+    "util-linux": "nsenter",
+}
+"""Package and, for whoever reads an error, what of it is used."""
+
+
+def ensure(progress: Progress) -> None:
+    """Install what is missing; starts no service and asks nothing."""
+    if absent := missing():
+        with progress.step(f"install Debian packages: {', '.join(absent)}"):
+            _install(absent)
+
+
+def missing() -> list[str]:
+    """The required packages that are not installed."""
+    try:
+        done = subprocess.run(
+            ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *REQUIRED],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        message = f"dpkg-query not found: on a system that is not Debian, install {', '.join(REQUIRED)} by hand"
+        raise RefusedError(message) from None
+    installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("installed ")}
+    return sorted(set(REQUIRED) - installed)
+
+
+def _install(names: list[str]) -> None:
+    install = ["install", "--yes", "--quiet", "--no-install-recommends", *names]
+    if _apt_get(install).returncode == 0:
+        return
+    # A fresh machine has no package lists, an old one has stale ones.
+    _apt_get(["update", "--quiet"])
+    if (done := _apt_get(install)).returncode:
+        message = f"apt-get install {' '.join(names)} failed: {done.stderr.strip()[-500:]}"
+        raise PlatformError(message)
+
+
+def _apt_get(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    return subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False)

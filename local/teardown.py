@@ -1,0 +1,73 @@
+"""Takes a platform off the machine: processes, mounts, network namespace, control groups. Only what is its own."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+from pathlib import Path
+
+from local import cgroups, network
+from local.components import START_ORDER
+from local.errors import PlatformError
+from local.launch import supervisor
+from local.paths import Layout
+
+CNI_RESULTS = Path("/var/lib/cni/results")
+"""Where the CNI library keeps its results: a path it does not let one choose."""
+
+CONTAINER_LOGS = Path("/var/log/containers")
+"""Where the kubelet links to the pods' logs: a path it does not let one choose."""
+
+MNT_DETACH = 2
+"""From linux/fs.h."""
+
+
+def stop_pods(layout: Layout) -> None:
+    """Stop the kubelet, so that nothing is started again, then ask the pods to end."""
+    supervisor(layout).stop("kubelet")
+    cgroups.stop_pods(layout)
+
+
+def stop_components(layout: Layout) -> None:
+    """Stop the components, last started first, then whatever is left in the platform's control group."""
+    processes = supervisor(layout)
+    for name in reversed(START_ORDER):
+        processes.stop(name)
+    cgroups.kill(layout)
+
+
+def remove(layout: Layout) -> None:
+    """Remove mounts, the network namespace, control groups and run files; the state folder stays.
+
+    Raises:
+        PlatformError: a mount cannot be removed.
+    """
+    _unmount(layout)
+    network.delete(layout)
+    cgroups.remove(layout)
+    shutil.rmtree(layout.run, ignore_errors=True)
+    _remove_files_elsewhere(layout)
+
+
+def _unmount(layout: Layout) -> None:
+    own = (f"{layout.state}/", f"{layout.run}/")
+    for point in reversed(network.mount_points()):
+        if point.startswith(own):
+            _detach(point)
+
+
+def _detach(point: str) -> None:
+    if ctypes.CDLL(None, use_errno=True).umount2(point.encode(), MNT_DETACH):
+        message = f"cannot unmount {point}: {os.strerror(ctypes.get_errno())}"
+        raise PlatformError(message)
+
+
+def _remove_files_elsewhere(layout: Layout) -> None:
+    for path in CNI_RESULTS.glob(f"{layout.namespace}-*"):
+        path.unlink(missing_ok=True)
+    for link in CONTAINER_LOGS.glob("*.log"):
+        if link.is_symlink() and link.readlink().is_relative_to(layout.logs):
+            link.unlink(missing_ok=True)
+    for folder in (CNI_RESULTS, CNI_RESULTS.parent, CONTAINER_LOGS, network.NAMESPACES):
+        with contextlib.suppress(OSError):  # not there, or in use by others
+            folder.rmdir()
