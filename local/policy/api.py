@@ -1,16 +1,12 @@
 """The Kubernetes API as the agent needs it: lists and watches, with the client certificate of a kubeconfig."""
 
-import base64
 import json
-import ssl
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import urllib3
-import yaml
 
+from local.policy.connection import read_connection
 from local.policy.errors import PolicyError
 from local.policy.model import Json
 
@@ -38,10 +34,10 @@ class ApiClient:
     """Lists and watches resources of one API server."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        cluster, user = _current_entries(kubeconfig)
-        self._server = str(cluster["server"]).rstrip("/")
+        connection = read_connection(kubeconfig)
+        self._server = connection.server
         self._pool = urllib3.PoolManager(
-            maxsize=8, retries=False, ssl_context=_tls(cluster, user), server_hostname=cluster.get("tls-server-name")
+            maxsize=8, retries=False, ssl_context=connection.tls, server_hostname=connection.name
         )
 
     def list(self, path: str) -> tuple[list[Json], str]:
@@ -126,36 +122,3 @@ def _status(response: urllib3.BaseHTTPResponse) -> Json:
 def _failure(path: str, status: Json) -> PolicyError:
     message = f"the API server refuses {path}: {status.get('code')} {status.get('message')}"
     return ExpiredError(message) if status.get("code") == 410 else PolicyError(message)
-
-
-def _current_entries(kubeconfig: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The cluster and the user of the current context, with paths made absolute."""
-    try:
-        config = yaml.safe_load(kubeconfig.read_text())
-        context = _named(config["contexts"], config["current-context"])["context"]
-        cluster = _named(config["clusters"], context["cluster"])["cluster"]
-        user = _named(config["users"], context["user"])["user"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
-        message = f"{kubeconfig} is no kubeconfig with a current context, its cluster and its user: {error!r}"
-        raise PolicyError(message) from error
-    for entry, key in ((cluster, "certificate-authority"), (user, "client-certificate"), (user, "client-key")):
-        if key in entry:
-            entry[f"{key}-data"] = base64.b64encode((kubeconfig.parent / entry[key]).read_bytes())
-    return cluster, user
-
-
-def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(entry for entry in entries if entry["name"] == name)
-
-
-def _tls(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    context = ssl.create_default_context(cadata=authority)
-    # The ssl module loads a key from a file only; this one is private to the process and gone at once.
-    with tempfile.NamedTemporaryFile() as pair:
-        pair.write(
-            base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"])
-        )
-        pair.flush()
-        context.load_cert_chain(pair.name)
-    return context

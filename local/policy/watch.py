@@ -38,6 +38,8 @@ class Mirror(Generic[T]):
         self._client = client
         self._parse = parse
         self._changed = changed
+        self._complaint = ""
+        self._listed = False
         self._objects: dict[tuple[str, str], T] = {}
         self._lock = threading.Lock()
 
@@ -53,40 +55,45 @@ class Mirror(Generic[T]):
     def _follow(self) -> None:
         delay = FIRST_DELAY
         while True:
-            try:
-                self._round()
-                delay = FIRST_DELAY
-            except ExpiredError as error:
-                log.info("%s; listing again", error)
-                self.version = ""
-            except PolicyError as error:
-                log.warning("%s; trying again", error)
-            except Exception:
-                # A thread that ended here would leave the rules stale for good: start over from a list instead.
-                log.exception("the mirror of %s failed; listing again", self.path)
-                self.version = ""
-            if self.live:
-                delay = FIRST_DELAY
-            self._say_live(False)
+            went_live = self._attempt()
+            delay = FIRST_DELAY if went_live else min(2 * delay, LAST_DELAY)
             _pause.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-            delay = min(2 * delay, LAST_DELAY)
+
+    def _attempt(self) -> bool:
+        """Follow the collection until something ends it; returns whether a watch stood."""
+        try:
+            self._round()
+        except ExpiredError as error:
+            log.info("%s; listing again", error)
+            self._listed = False
+        except PolicyError as error:
+            self._complain(str(error))
+        except Exception:
+            # A thread that ended here would leave the rules stale for good: start over from a list instead.
+            log.exception("the mirror of %s failed; listing again", self.path)
+            self._listed = False
+        went_live = self.live
+        self._say_live(False)
+        return went_live
 
     def _round(self) -> None:
         """List if nothing is known, then follow one watch to its end."""
-        if not self.version:
+        if not self._listed:
             items, version = self._client.list(self.path)
             self._replace({_key(item): self._parse(item) for item in items}, version)
         for event in self._client.watch(self.path, self.version):
-            if not event:
-                self._say_live(True)
-            else:
+            if event:
                 self._take(event)
+            else:
+                self._complaint = ""
+                self._say_live(True)
 
     def _replace(self, objects: dict[tuple[str, str], T], version: str) -> None:
         with self._lock:
             self.generation += objects != self._objects
             self._objects = objects
             self.version = version
+            self._listed = True
 
     def _take(self, event: Json) -> None:
         item = event["object"]
@@ -99,6 +106,12 @@ class Mirror(Generic[T]):
                 self._objects[_key(item)] = parsed
             self.version = item["metadata"]["resourceVersion"]
         self._changed.set()
+
+    def _complain(self, message: str) -> None:
+        """Log a failure once, not at every attempt that fails alike."""
+        if message != self._complaint:
+            log.warning("%s; trying until it does", message)
+        self._complaint = message
 
     def _say_live(self, live: bool) -> None:
         self.live = live
