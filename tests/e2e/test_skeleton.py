@@ -1,4 +1,4 @@
-"""The thin line through the whole house: a YAML file becomes notebooks that answer, and nothing when it is destroyed."""
+"""The thin line through the whole house: a YAML file becomes notebooks that answer; destroyed, it leaves nothing."""
 
 import json
 import os
