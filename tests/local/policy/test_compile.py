@@ -32,7 +32,7 @@ def compiled(world: World) -> RuleSet:
     )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), st.lists(packets, min_size=30, max_size=60))
 def test_the_rule_set_decides_as_the_definition_does(world: World, some: list[Packet]):
     rules = compiled(world)
@@ -40,7 +40,7 @@ def test_the_rule_set_decides_as_the_definition_does(world: World, some: list[Pa
         assert passes(packet, rules, IPv4Network(POD_RANGE), NODE) == is_allowed(packet, world), packet
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_objects_does_not_matter(world: World, random):
     namespaces, some, policies = (
