@@ -115,7 +115,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def ReadResource(self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         feature = (
-            "StackReference" if request.type == "pulumi:pulumi:StackReference" else f"Reading ({request.type}.get)"
+            "StackReference"
+            if request.type == "pulumi:pulumi:StackReference"
+            else f"Reading a resource ({request.type}.get)"
         )
         self._refuse(feature, context)
 

@@ -52,6 +52,7 @@ class Program:
         deployer: Takes what it prints.
         address: Where monitor and engine are served.
         environment: The environment that the program inherits.
+        untouched_sdk: Leave the SDK's own wait loop and debug messages as they are.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Program:
         deployer: Deployer,
         address: str,
         environment: Mapping[str, str],
+        *,
+        untouched_sdk: bool = False,
     ) -> None:
         scope = deployer.scope
         folder, entry = (project.main, ".") if project.main.is_dir() else (project.main.parent, project.main.name)
@@ -76,6 +79,7 @@ class Program:
             "parallel": str(scope.parallel),
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
+        arguments += ["--untouched"] if untouched_sdk else []
         own = {
             "PULUMI_CONFIG": json.dumps(configuration.values),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(configuration.secret_keys)),

@@ -212,7 +212,14 @@ def _with_program(shop: _Workshop) -> None:
             delete_all(deployer, unwanted(deployer))
 
     with serve(deployer, at_end, 4 * options.parallel + 8) as address:
-        program = Program(session.project, session.configuration, deployer, address, options.place.environment)
+        program = Program(
+            session.project,
+            session.configuration,
+            deployer,
+            address,
+            options.place.environment,
+            untouched_sdk=options.untouched_sdk,
+        )
         deployer.on_abort = program.stop
         try:
             program.wait()

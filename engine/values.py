@@ -83,8 +83,16 @@ def contains(value: Value, kind: type) -> bool:
 
 
 def reveal(value: Value) -> Value:
-    """Strip every :class:`Secret` wrapper."""
-    return transform(value, lambda leaf: reveal(leaf.value) if isinstance(leaf, Secret) else leaf)
+    """Return a value as providers see it: secrets in plain text, resources by their id or else their URN."""
+    return transform(value, _revealed)
+
+
+def _revealed(leaf: Value) -> Value:
+    if isinstance(leaf, Secret):
+        return reveal(leaf.value)
+    if isinstance(leaf, Reference):
+        return leaf.urn if leaf.id is None else leaf.id
+    return leaf
 
 
 def mask(value: Value, replacement: str = "[secret]") -> Value:
