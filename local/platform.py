@@ -68,7 +68,7 @@ class Platform:
             PlatformError: a component did not come up; the message ends with its last words.
         """
         self._check()
-        with self._locked():
+        with self._locked(), self.progress.total(f"platform {self.layout.name} is up"):
             packages.ensure(self.progress)
             checks.require_kernel()
             for name in TOOLS:
@@ -79,7 +79,6 @@ class Platform:
             start.control_plane()
             if not control_plane_only:
                 start.node()
-        self.progress.total(f"platform {self.layout.name} is up")
         return self
 
     def down(self, purge: bool = False) -> None:
@@ -89,7 +88,7 @@ class Platform:
             PlatformError: something of the platform cannot be removed; it is named.
         """
         checks.require_root()
-        with self._locked():
+        with self._locked(), self.progress.total(f"platform {self.layout.name} is down"):
             with self.progress.step("stop pods"):
                 teardown.stop_pods(self.layout)
             with self.progress.step("stop components"):
@@ -99,7 +98,6 @@ class Platform:
             if purge and self.layout.state.exists():
                 with self.progress.step(f"delete {self.layout.state}"):
                     shutil.rmtree(self.layout.state)
-        self.progress.total(f"platform {self.layout.name} is down")
 
     def _check(self) -> None:
         checks.require_root()
