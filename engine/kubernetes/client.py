@@ -116,7 +116,6 @@ class Client:
                 yield _event(answer)
         except (LostError, NotSentError) as error:
             _LOG.debug("watch of %s ended: %s", path, error)
-            self.pause(_FIRST_PAUSE)
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than until :meth:`cancel`."""
