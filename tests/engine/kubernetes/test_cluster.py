@@ -32,7 +32,7 @@ def server():
 @pytest.fixture
 def objects(server, monkeypatch):
     monkeypatch.setattr(client_module, "_FIRST_PAUSE", 0.01)
-    client = Client(server.cluster, patience=0.3)
+    client = Client(server.cluster, patience=20)
     yield ClusterObjects(client)
     client.close()
 
@@ -63,10 +63,11 @@ def test_does_not_take_over_anothers_object_after_a_lost_answer(server, objects)
         objects.create(MAPS, INPUTS, MANAGER)
 
 
-def test_says_that_the_outcome_of_a_creation_is_not_known(server, objects):
+def test_says_that_the_outcome_of_a_creation_is_not_known(server):
     server.script("POST", ALL, DROP)
+    impatient = ClusterObjects(Client(server.cluster, patience=0.1))
     with pytest.raises(Interrupted, match="not known"):
-        objects.create(MAPS, INPUTS, MANAGER)
+        impatient.create(MAPS, INPUTS, MANAGER)
 
 
 def test_waits_for_a_namespace_that_is_just_being_made(server, objects):
