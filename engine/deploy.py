@@ -107,6 +107,8 @@ class Deployer:
         self.registered: set[str] = set()
         """URNs that the program has named, now or by an alias."""
         self.fatal: EngineError | None = None
+        self.unsettled: dict[str, str] = {}
+        """Why it is not known whether an interrupted creation left something, by URN."""
         self.on_abort: Callable[[], None] = lambda: None
         """Called when the run must end early; stops the program."""
         self._providers = providers
@@ -238,6 +240,8 @@ class Deployer:
         old = self._find(goal)
         if goal.custom and not provider_package(goal.type) and not self.scope.includes(goal.urn):
             return self._leave(goal, old)
+        if reason := self.unsettled.get(goal.urn):
+            return self._fail(goal.urn, reason)
         if not self.preview and contains(goal.inputs, Unknown):
             return self._fail(goal.urn, "an input is not known although every resource it depends on is ready")
         given = goal

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -35,10 +35,10 @@ _DONE = {
 _COUNTED = ("create", "update", "delete", "replace")
 
 
-def print_json(event: Event, out: TextIO = sys.stdout) -> None:
+def print_json(event: Event) -> None:
     """Write an event as one line of JSON."""
-    out.write(json.dumps(event) + "\n")
-    out.flush()
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
 class Display:

@@ -114,12 +114,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
-        feature = (
-            "StackReference"
-            if request.type == "pulumi:pulumi:StackReference"
-            else f"Reading a resource ({request.type}.get)"
-        )
-        self._refuse(feature, context)
+        is_stack = request.type == "pulumi:pulumi:StackReference"
+        self._refuse("StackReference" if is_stack else f"Reading a resource ({request.type}.get)", context)
 
     def ExistsResource(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""

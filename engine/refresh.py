@@ -16,14 +16,16 @@ from engine.values import mark_names, mark_secrets, reveal
 UNSETTLED = "its creation was interrupted"
 
 
-def settle(deployer: Deployer, providers: Providers) -> None:
+def settle(deployer: Deployer, providers: Providers, *, forget: bool = False) -> None:
     """Find out what became of operations without a recorded end, and record it.
 
     A creation is adopted if its object exists; an update is done again; a deletion is, too, because its resource is
-    still recorded. What the provider cannot know stays pending.
+    still recorded. What the provider cannot know stays pending, unless it is to be forgotten.
     """
     for pending in deployer.state.pending():
-        if pending.type == "creating":
+        if pending.type == "creating" and forget:
+            deployer.state.commit(end=pending.key)
+        elif pending.type == "creating":
             _settle_creation(deployer, providers, pending)
         else:
             old = deployer.state.get(pending.resource.urn)
@@ -38,8 +40,9 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
     except Unreachable:
         raise
     except ProviderError as error:
-        deployer.events.diagnostic(
-            "warning", f"{UNSETTLED}, and whether it exists cannot be known: {error}", wanted.urn
+        deployer.unsettled[wanted.urn] = (
+            f"{UNSETTLED}, and whether it exists cannot be known ({error}); find out, delete it if it does, "
+            "then run `refresh --clear-pending-creates`"
         )
         return
     if found is None:

@@ -42,6 +42,7 @@ class Options:
         policy_packs: Folders of policy packs.
         listeners: Called with each event.
         skip_preview: Change without looking first.
+        clear_pending_creates: Forget creations whose outcome nobody knows.
         untouched_sdk: Leave the SDK's own wait loop and debug messages as they are.
         factories: Makes the providers, by package.
     """
@@ -53,6 +54,7 @@ class Options:
     policy_packs: tuple[Path, ...] = ()
     listeners: Sequence[Listener] = ()
     skip_preview: bool = False
+    clear_pending_creates: bool = False
     untouched_sdk: bool = False
     factories: Mapping[str, Factory] = field(default_factory=dict)
 
@@ -229,7 +231,7 @@ def _with_program(shop: _Workshop) -> None:
 
 
 def _refresh_only(shop: _Workshop) -> None:
-    settle(shop.deployer, shop.providers)
+    settle(shop.deployer, shop.providers, forget=shop.run.options.clear_pending_creates)
     refresh(shop.deployer, shop.providers)
 
 

@@ -54,8 +54,8 @@ class Project:
     def planned_up(self, confirm: Callable[[Result], bool] = lambda _: True, **settings: Any) -> Result:
         return up(self.options(**settings), confirm)
 
-    def refresh(self) -> Result:
-        return refresh_stack(self.options(skip_preview=True))
+    def refresh(self, **settings: Any) -> Result:
+        return refresh_stack(self.options(skip_preview=True, **settings))
 
     def destroy(self, **settings: Any) -> Result:
         return destroy(self.options(skip_preview=True, **settings))

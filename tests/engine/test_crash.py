@@ -56,13 +56,19 @@ def _crash_points(first: list[Want], second: list[Want] | None, folder: Path, at
             wanted = second
         stack.cloud.calls.clear()
         attach(stack, Fuse(point))
-        try:
-            stack.up(wanted, parallel=1)
+        if not _crashes(stack, wanted):
             return point
-        except Crash:
-            attach(stack, lambda *_: None)
+        attach(stack, lambda *_: None)
         _assert_recovered(stack, wanted, point)
     raise AssertionError("the run never ended")
+
+
+def _crashes(stack: Simulation, wanted: list[Want]) -> bool:
+    try:
+        stack.up(wanted, parallel=1)
+    except Crash:
+        return True
+    return False
 
 
 def _assert_recovered(stack: Simulation, wanted: list[Want], point: int) -> None:

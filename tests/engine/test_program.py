@@ -16,6 +16,8 @@ from engine.session import read_deployment
 from engine.values import Secret
 from tests.engine.conftest import PASSPHRASE, Project
 
+pytestmark = pytest.mark.slow
+
 SHOP = """
     import pulumi
     from things import Thing
