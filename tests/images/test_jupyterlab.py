@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,11 @@ def config(archive: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def root(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("jupyterlab") / "root"
     unpack.unpack(archive, folder)
-    return folder
+    yield folder
+    shutil.rmtree(folder)  # 2 GB that pytest would keep
 
 
 @pytest.fixture(scope="module")

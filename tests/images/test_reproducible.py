@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,11 @@ def _of(packages: tuple[str, ...], pinned: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Store]:
-    return Store(tmp_path_factory.mktemp("one")), Store(tmp_path_factory.mktemp("two"))
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
+    made = Store(tmp_path_factory.mktemp("one")), Store(tmp_path_factory.mktemp("two"))
+    yield made
+    for store in made:
+        shutil.rmtree(store.root)  # a gigabyte that pytest would keep
 
 
 def build(catalogue: Catalogue, store: Store, name: str) -> list[Image]:
