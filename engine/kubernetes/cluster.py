@@ -192,7 +192,7 @@ class ClusterObjects:
             self._require_gone(error, resource, namespace, name, uid)
             return
         is_skipped = is_annotated(inputs, SKIP_AWAIT) and resource.kind.kind in _UNAWAITED_WHEN_SKIPPED
-        if answer.get("kind") != "Status" and not is_skipped:
+        if text_at(answer, "metadata", "deletionTimestamp") and not is_skipped:
             self._until_gone(resource, answer, time.monotonic() + seconds, progress)
 
     def _post(self, resource: Resource, inputs: Object, manager: str, query: dict[str, str]) -> Object:

@@ -152,19 +152,27 @@ def test_deletes_again_after_a_lost_answer(server, objects):
     delete(objects)
 
 
+def leaving(**metadata):
+    return live() | {"metadata": live()["metadata"] | {"deletionTimestamp": "now"} | metadata}
+
+
 def test_says_what_keeps_an_object(server, objects):
-    kept = live()
-    kept["metadata"] = kept["metadata"] | {"finalizers": ["example.org/hold"], "deletionTimestamp": "now"}
-    server.script("DELETE", ONE, Reply(body=kept))
+    server.script("DELETE", ONE, Reply(body=leaving(finalizers=["example.org/hold"])))
     server.script("GET", ALL, Reply(body=[]))
     with pytest.raises(ProviderError, match=r"is being deleted but not gone: finalizers: example\.org/hold"):
         delete(objects)
 
 
 def test_waits_until_an_object_is_gone(server, objects):
-    server.script("DELETE", ONE, Reply(body=live()))
+    server.script("DELETE", ONE, Reply(body=leaving()))
     server.script("GET", ALL, Reply(body=[{"type": "DELETED", "object": live(version="2")}]))
     delete(objects, seconds=5)
+
+
+def test_does_not_wait_for_an_object_that_goes_at_once(server, objects):
+    server.script("DELETE", ONE, Reply(body=live()))
+    delete(objects)
+    assert [request.method for request in server.requests] == ["DELETE"]
 
 
 @pytest.mark.parametrize(

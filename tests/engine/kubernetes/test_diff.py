@@ -41,10 +41,10 @@ def test_names_each_change_as_deep_as_it_goes(old, new, detailed):
     assert compare(config_map(data=old), config_map(data=new)).detailed == detailed
 
 
-@pytest.mark.parametrize("empty", [{}, [], "", 0, False, None])
-def test_takes_no_notice_of_optional_empty_values(empty):
-    assert compare(config_map(data={}), config_map(data={}, extra=empty)).changes is Changes.NONE
-    assert compare(config_map(data={}, extra=empty), config_map(data={})).changes is Changes.NONE
+@pytest.mark.parametrize("empty", [{}, [], "", 0, False])
+def test_takes_an_empty_value_that_comes_or_goes_for_a_change(empty):
+    assert compare(config_map(), config_map(extra=empty)).detailed == {"extra": "add"}
+    assert compare(config_map(extra=empty), config_map()).detailed == {"extra": "delete"}
 
 
 def test_takes_two_spellings_of_a_quantity_for_the_same():
