@@ -1,6 +1,8 @@
 """Checkpoints: Pulumi's format in both directions, encryption, export and import."""
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,16 @@ from engine.api import outputs
 from engine.crypto import Crypter, passphrase_from
 from engine.errors import InputError, PassphraseError, StateError
 from engine.resource import Resource
+from engine.run import Options, up
 from engine.session import Place
-from engine.state import StackFiles, load_deployment, render_deployment, sort_by_dependency
+from engine.state import (
+    Deployment,
+    StackFiles,
+    load_deployment,
+    parse_deployment,
+    render_deployment,
+    sort_by_dependency,
+)
 from engine.transfer import export_stack, import_stack
 from engine.values import Secret
 from tests.engine.conftest import PASSPHRASE, Project
@@ -103,26 +113,24 @@ def test_an_export_carries_everything_back(imported: Project) -> None:
 
 
 def test_the_manifest_has_the_magic_that_import_asks_for(imported: Project) -> None:
-    import hashlib
-
     manifest = export_stack(imported.place, show_secrets=False)["deployment"]["manifest"]
     assert manifest["magic"] == hashlib.sha256(manifest["version"].encode()).hexdigest()
 
 
 def test_outputs_that_are_not_secret_need_no_passphrase(imported: Project) -> None:
     place = Place("dev", imported.folder, environment={})
-    assert outputs(place) == {"url": "http://x"}
+    assert outputs(Options(place)) == {"url": "http://x"}
     ciphertext = export_stack(place, show_secrets=False)["deployment"]["resources"][0]["outputs"]["password"]
     assert ciphertext["ciphertext"].startswith("v1:")
     with pytest.raises(PassphraseError, match="passphrase must be set"):
-        outputs(place, show_secrets=True)
-    assert outputs(imported.place, show_secrets=True) == {"url": "http://x", "password": "hunter2"}
+        outputs(Options(place), show_secrets=True)
+    assert outputs(imported.options(), show_secrets=True) == {"url": "http://x", "password": "hunter2"}
 
 
 def test_a_wrong_passphrase_is_one_line(imported: Project) -> None:
     wrong = Place("dev", imported.folder, environment={"PULUMI_CONFIG_PASSPHRASE": "nope"})
     with pytest.raises(PassphraseError, match=r"^incorrect passphrase"):
-        outputs(wrong, show_secrets=True)
+        outputs(Options(wrong), show_secrets=True)
 
 
 @pytest.mark.parametrize(
@@ -195,29 +203,21 @@ def test_a_checkpoint_that_is_not_json_is_named(project: Project) -> None:
 
 
 def test_secrets_of_another_provider_are_refused() -> None:
-    from engine.state import parse_deployment
-
     with pytest.raises(StateError, match="'service'"):
         parse_deployment({"secrets_providers": {"type": "service"}}, Crypter.new("p"))
 
 
 def test_the_salt_may_stay_out_of_the_stacks_file(project: Project) -> None:
-    from dataclasses import replace
-
-    from engine.run import up
-
     project.write("import pulumi\npulumi.export('x', pulumi.Output.secret(1))\n")
     options = project.options(skip_preview=True)
     up(replace(options, place=replace(options.place, salt_in_state=True)))
     assert not (project.folder / "Pulumi.dev.yaml").exists()
-    assert outputs(project.place, show_secrets=True) == {"x": 1}
+    assert outputs(project.options(), show_secrets=True) == {"x": 1}
     project.up()
     assert "encryptionsalt: v1:" in (project.folder / "Pulumi.dev.yaml").read_text()
 
 
 def test_rendering_keeps_secrets_sealed() -> None:
-    from engine.state import Deployment
-
     crypter = Crypter.new("p")
     resource = Resource(URN + "a", True, inputs={"deep": [{"x": Secret({"y": "hunter2"})}]})
     assert "hunter2" not in json.dumps(render_deployment(Deployment([resource]), crypter))
