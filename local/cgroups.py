@@ -41,6 +41,7 @@ def create(layout: Layout) -> None:
     for hierarchy in hierarchies():
         path = hierarchy
         for part in (*layout.cgroup.split("/"), COMPONENTS):
+            _delegate(path)
             path = path / part
             path.mkdir(exist_ok=True)
             _inherit_cpuset(path)
@@ -121,6 +122,14 @@ def _remove(path: Path, patience: float = 5.0) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def _delegate(path: Path) -> None:
+    """Version 2: hand the controllers of a group down to those below it; version 1 does so by itself."""
+    offered = path / "cgroup.controllers"
+    for controller in offered.read_text().split() if offered.exists() else []:
+        with contextlib.suppress(OSError):  # one that cannot be handed down is missed, and named, by the kubelet
+            (path / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _inherit_cpuset(path: Path) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from local.errors import PlatformError
+from local.errors import PlatformError, RefusedError
 from local.image import ProgramImage
 
 NAMESPACE = "k8s.io"
@@ -34,10 +34,16 @@ class Containerd:
         """Import an OCI or Docker archive; returns the names of the images that it brought.
 
         Raises:
-            PlatformError: containerd does not take the archive.
+            RefusedError: containerd does not take the archive.
         """
-        said = self._run("images", "import", "--digests=false", str(archive))
-        return [line.split()[0] for line in said.splitlines() if line and not line.startswith("Importing")]
+        try:
+            said = self._run("images", "import", "--digests=false", str(archive))
+        except PlatformError as error:
+            message = f"{archive} is not an image archive that containerd takes: {error}"
+            raise RefusedError(message) from error
+        return [
+            name.strip() for name, _, what in (line.partition("\t") for line in said.splitlines()) if "saved" in what
+        ]
 
     def ensure(self, image: ProgramImage) -> None:
         """Import an image the node does not have yet."""
@@ -50,6 +56,6 @@ class Containerd:
     def _run(self, *arguments: str) -> str:
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
-            message = f"ctr {' '.join(arguments)}: {done.stderr.strip()[-500:]}"
+            message = f"ctr {' '.join(arguments)}: {done.stderr.strip().rpartition(chr(10))[2]}"
             raise PlatformError(message)
         return done.stdout

@@ -1,5 +1,6 @@
 """A platform as a whole, for the command line and for tests."""
 
+import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator
@@ -117,9 +118,16 @@ class Platform:
             except BlockingIOError:
                 message = f"another command is changing platform {self.layout.name}: wait for it to end"
                 raise RefusedError(message) from None
-            yield
-            if not self.layout.run.exists():
-                path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._forget_lock()
+
+    def _forget_lock(self) -> None:
+        if not self.layout.run.exists():
+            self.layout.lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another platform is up
+                self.layout.lock.parent.rmdir()
 
 
 def up(name: str = DEFAULT_NAME) -> Platform:

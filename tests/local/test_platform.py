@@ -2,13 +2,15 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local import network, settings, status, versions, waiting
+from local import build, network, settings, status, versions, waiting
 from local.errors import PlatformError
+from local.image import ProgramImage
 from local.platform import Platform
 from tests.local import samples
 
@@ -151,6 +153,38 @@ def test_the_running_programs_are_the_pinned_ones(platform: Platform) -> None:
     node = platform.kubectl.get("node", platform.layout.node)["status"]["nodeInfo"]
     assert node["kubeletVersion"] == f"v{versions.KUBERNETES}"
     assert node["containerRuntimeVersion"].startswith("containerd://")
+
+
+def local(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", arguments[0], "--name", platform.layout.name, *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_status_is_ready_for_people_and_for_programs(platform: Platform) -> None:
+    told = json.loads(local(platform, "status", "--json").stdout)[0]
+    assert (told["ready"], told["message"], told["name"]) == (True, "", platform.layout.name)
+    assert all(component["pid"] for component in told["components"])
+    assert f".localhost:{platform.ports.http}/" in local(platform, "status").stdout
+
+
+def test_kubectl_passes_its_words_on(platform: Platform) -> None:
+    assert local(platform, "kubectl", "get", "nodes", "-o", "name").stdout == f"node/{platform.layout.node}\n"
+
+
+def test_logs_shows_the_end_of_a_components_log(platform: Platform) -> None:
+    assert local(platform, "logs", "audit", "--lines=1").stdout.startswith('{"kind":"Event"')
+    assert local(platform, "logs", "mayor").returncode == 2
+
+
+def test_load_prints_the_name_of_the_image(platform: Platform, tmp_path: Path) -> None:
+    image = ProgramImage(build.tool("pause"))
+    archive = tmp_path / "pause.tar"
+    archive.write_bytes(image.archive())
+    assert local(platform, "load", str(archive)).stdout.split() == [image.reference]
+    archive.write_bytes(b"no image")
+    refused = local(platform, "load", str(archive))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "pause.tar is not an image archive that containerd takes" in refused.stderr
 
 
 def test_components_are_told_nothing_secret_in_their_arguments(platform: Platform) -> None:
