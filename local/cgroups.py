@@ -62,8 +62,7 @@ def stop_pods(layout: Layout, patience: float = 5.0) -> None:
     """Ask every process of a pod to end and give them `patience` seconds; who is left is killed later."""
     pods = [pid for pid in processes(layout) if pid not in _members(layout, COMPONENTS)]
     for pid in pods:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+        _signal(layout, pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while set(pods) & set(processes(layout)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -78,8 +77,7 @@ def kill(layout: Layout, patience: float = 10.0) -> None:
     deadline = time.monotonic() + patience
     while left := processes(layout):
         for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            _signal(layout, pid, signal.SIGKILL)
         if time.monotonic() > deadline:
             message = f"processes {left} of platform {layout.name} do not end: they hang in the kernel"
             raise PlatformError(message)
@@ -103,6 +101,17 @@ def _members(layout: Layout, group: str) -> set[int]:
             with contextlib.suppress(OSError):  # a group may vanish while it is read
                 found.update(map(int, (path / "cgroup.procs").read_text().split()))
     return found
+
+
+def _signal(layout: Layout, pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        handle = os.pidfd_open(pid)
+        try:
+            # Looked up again under the handle: the number may have gone to a stranger since the group was read.
+            if f"/{layout.cgroup}/" in Path(f"/proc/{pid}/cgroup").read_text():
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
 
 
 def _tree(top: Path) -> list[Path]:

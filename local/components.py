@@ -23,7 +23,6 @@ NODE = ("containerd", "network-policy", "kubelet", "kube-proxy", "provisioner")
 START_ORDER = (*CONTROL_PLANE, *NODE)
 """Each component finds what it needs already running; `down` goes the other way."""
 
-
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -98,7 +97,7 @@ def etcd(context: Context) -> Component:
 
 
 def api_server(context: Context) -> Component:
-    """The API: certificates or bound tokens only, Secrets encrypted, every request on record."""
+    """The API: certificates or bound tokens only, Secrets encrypted, an audit log."""
     layout, servers = context.layout, context.servers
     configuration, authority = layout.configuration, layout.pki / "cluster.crt"
     files = [configuration / name for name in ("encryption.json", "audit-policy.json", "admission.json")]

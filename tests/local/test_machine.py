@@ -89,7 +89,7 @@ def test_putting_back_what_was_never_noted_changes_nothing(tmp_path: Path) -> No
 
 
 def test_the_packages_that_are_missing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "REQUIRED", {"dpkg": "", "no-such-package": ""})
+    monkeypatch.setattr(packages, "REQUIRED", ("dpkg", "no-such-package"))
     assert packages.missing() == ["no-such-package"]
 
 

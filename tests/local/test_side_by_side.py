@@ -88,6 +88,16 @@ def test_a_link_joins_them_by_name_and_both_ways_until_it_is_taken_away(two: tup
         links.unlink(first.layout, second.layout)
 
 
+def test_a_half_made_link_is_made_whole(two: tuple[Platform, Platform]) -> None:
+    first, second = two
+    whole = links.link(first.layout, second.layout)
+    network.run([*network.enter(second.layout), "ip", "address", "flush", "dev", "to-test-a"])
+    assert links.ends(second.layout) == []
+    assert links.link(first.layout, second.layout) == whole
+    assert links.ends(second.layout) == [End("test-a", whole.peer_address, whole.address)]
+    links.unlink(first.layout, second.layout)
+
+
 def test_a_link_ends_with_either_platform(two: tuple[Platform, Platform]) -> None:
     first, second = two
     links.link(first.layout, second.layout)
