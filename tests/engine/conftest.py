@@ -21,6 +21,13 @@ def stack(tmp_path: Path) -> Simulation:
     return Simulation(tmp_path / "state")
 
 
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest) -> str:
+    """The cluster in CLOISON_TEST_KUBECONFIG, or else the tests' own."""
+    given = os.environ.get("CLOISON_TEST_KUBECONFIG")
+    return given or str(request.getfixturevalue("platform").kubeconfig)
+
+
 @dataclass
 class Project:
     """A Pulumi project on disk, run by the real SDK against a cloud in memory."""
