@@ -36,6 +36,7 @@ from engine.kubernetes.outputs import (
     checkpoint,
     initial_api_version,
     live_object,
+    with_secrets,
 )
 from engine.kubernetes.ownership import is_managed_by
 from engine.kubernetes.planning import Planner
@@ -48,15 +49,6 @@ REPLACE_UNREADY = "pulumi.com/replaceUnready"
 
 _CONFIGURE_PATIENCE = 3.0
 """Seconds for which the first contact is tried: a cluster that is down should be reported soon."""
-
-
-def always_secret(inputs: Object) -> frozenset[str]:
-    """Return the names of the top-level properties that are secret whatever the program says.
-
-    pulumi-kubernetes marks the content of every Secret, in inputs and in outputs (``annotateSecrets``).
-    """
-    is_secret = kind_of_object(inputs).is_core_secret
-    return frozenset({"data", "stringData"}) if is_secret else frozenset()
 
 
 class KubernetesProvider:
@@ -124,7 +116,7 @@ class KubernetesProvider:
             inputs = with_namespace(inputs, self._namespace)
         if kind.is_definition:
             self._planner.note_definition(inputs)
-        return CheckResult(inputs)
+        return CheckResult(with_secrets(inputs, kind))
 
     def diff(
         self,
@@ -180,7 +172,7 @@ class KubernetesProvider:
         manager = field_manager(urn, inputs)
         if live is None or not is_managed_by(live, manager):
             return None
-        return ReadResult(_id(live), inputs, checkpoint(inputs, live, kind, manager))
+        return ReadResult(_id(live), with_secrets(inputs, kind), checkpoint(inputs, live, kind, manager))
 
     def read(self, urn: str, id: str, inputs: Object, outputs: Object) -> ReadResult | None:  # noqa: A002 - Pulumi's word
         """Read an object as it is now; None if it is gone, or its kind is."""
@@ -196,7 +188,8 @@ class KubernetesProvider:
         seen = from_manifest(live, kind)
         current = reconcile(seen, normalised(inputs, kind)) if inputs else importable(seen)
         manager = field_manager(urn, current, outputs)
-        return ReadResult(id, current, checkpoint(current, live, kind, manager, initial_api_version(outputs, current)))
+        version = initial_api_version(outputs, current)
+        return ReadResult(id, with_secrets(current, kind), checkpoint(current, live, kind, manager, version))
 
     def update(
         self,

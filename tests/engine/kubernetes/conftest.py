@@ -11,7 +11,7 @@ from engine.kubernetes import KubernetesProvider
 from engine.kubernetes.client import Client
 from engine.kubernetes.kubeconfig import find_cluster
 from engine.provider import DiffResult, ReadResult
-from engine.values import Object
+from engine.values import Object, reveal
 
 KUBECONFIG = "CLOISON_TEST_KUBECONFIG"
 """Set it to test against a cluster that runs already, instead of starting the tests' own."""
@@ -62,15 +62,15 @@ class Declared:
         given = self.fields if fields is None else fields
         checked = self.harness.provider.check(self.urn, old, given, random_seed=os.urandom(32))
         assert checked.failures == ()
-        return checked.inputs
+        return reveal(checked.inputs)
 
     def preview(self) -> Object:
-        return self.harness.provider.create(self.urn, self.check(), timeout=None, preview=True)[1]
+        return reveal(self.harness.provider.create(self.urn, self.check(), timeout=None, preview=True)[1])
 
     def create(self, timeout: float | None = 60) -> "Declared":
         inputs = self.check()
-        self.id, self.outputs = self.harness.provider.create(self.urn, inputs, timeout=timeout, preview=False)
-        self.inputs = inputs
+        self.id, outputs = self.harness.provider.create(self.urn, inputs, timeout=timeout, preview=False)
+        self.inputs, self.outputs = inputs, reveal(outputs)
         return self
 
     def diff(self, fields: Object | None = None, *ignored: str) -> DiffResult:
@@ -89,7 +89,7 @@ class Declared:
     def refresh(self) -> ReadResult | None:
         found = self.harness.provider.read(self.urn, self.id, self.inputs, self.outputs)
         if found:
-            self.inputs, self.outputs = found.inputs, found.outputs
+            self.inputs, self.outputs = reveal(found.inputs), reveal(found.outputs)
         return found
 
     def delete(self, timeout: float | None = 60) -> None:
@@ -101,7 +101,7 @@ class Declared:
         return self.fields | {"metadata": metadata} | fields
 
     def _update(self, new: Object, *, preview: bool, ignored: tuple[str, ...]) -> Object:
-        return self.harness.provider.update(
+        outputs = self.harness.provider.update(
             self.urn,
             self.id,
             self.inputs,
@@ -111,6 +111,7 @@ class Declared:
             preview=preview,
             ignore_changes=ignored,
         )
+        return reveal(outputs)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 from engine.kubernetes.kinds import Kind
 from engine.kubernetes.outputs import checkpoint, live_object, overlay, planned_creation, planned_update, rewritten
 from engine.kubernetes.ownership import has_plain_writes, is_managed_by, taken_over, without_ignored
-from engine.values import UNKNOWN
+from engine.values import UNKNOWN, Secret
 
 SERVICE, CLAIM, MAP = Kind("v1", "Service"), Kind("v1", "PersistentVolumeClaim"), Kind("v1", "ConfigMap")
 MANAGER = "pulumi-kubernetes-01234567"
@@ -14,8 +14,22 @@ MANAGER = "pulumi-kubernetes-01234567"
 def test_records_the_live_object_and_what_pulumi_keeps_beside_it():
     live = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "uid": "u"}, "data": {}}
     outputs = checkpoint({"data": {}}, live, MAP, MANAGER)
-    assert outputs == live | {"__inputs": {"data": {}}, "__initialApiVersion": "v1", "__fieldManager": MANAGER}
+    assert outputs == live | {"__inputs": Secret({"data": {}}), "__initialApiVersion": "v1", "__fieldManager": MANAGER}
     assert live_object(outputs) == live
+
+
+def test_marks_the_content_of_a_secret_wherever_it_stands():
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": "eA=="}}
+    kind = Kind("v1", "Secret")
+    planned = (planned_creation(secret, None, kind), planned_update(secret, None, {"data": {"a": "b"}}))
+    for outputs in (checkpoint(secret, secret, kind, MANAGER), *planned):
+        assert outputs["data"] == Secret({"a": "eA=="})
+        assert "eA==" not in repr(outputs)
+
+
+def test_never_shows_inputs_of_which_it_does_not_know_whether_they_are_secret():
+    outputs = checkpoint({"spec": {"env": "hidden"}}, {"spec": {}}, Kind("apps/v1", "Deployment"), MANAGER)
+    assert "hidden" not in repr(outputs)
 
 
 def test_promises_nothing_that_the_server_decides_about_a_new_service():
