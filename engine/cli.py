@@ -87,7 +87,7 @@ def _factories() -> dict[str, Factory]:
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    listener = print_json if arguments.json else Display(Console(highlight=False), details=arguments.diff)
+    listener = print_json if arguments.json else Display(Console(highlight=False, soft_wrap=True), details=arguments.diff)
     return Options(
         _place(arguments),
         targets=tuple(arguments.target),

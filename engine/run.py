@@ -208,7 +208,10 @@ def _with_program(shop: _Workshop) -> None:
     if options.refresh:
         refresh(deployer, shop.providers)
 
+    ended = threading.Event()
+
     def at_end() -> None:
+        ended.set()
         shop.policies.review_stack(deployer.state.resources())
         if not shop.policies.violated:
             delete_all(deployer, unwanted(deployer))
@@ -225,6 +228,8 @@ def _with_program(shop: _Workshop) -> None:
         deployer.on_abort = program.stop
         try:
             program.wait()
+            if not ended.is_set() and not deployer.cancelled.is_set():
+                at_end()  # the program has left by sys.exit()
         except ProgramError as error:
             if not deployer.cancelled.is_set():
                 deployer.abort(error)

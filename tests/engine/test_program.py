@@ -126,6 +126,14 @@ def test_an_error_that_the_program_raises_on_purpose_is_one_line(shop: Project) 
     assert shop.preview().errors == ("the permit has expired",)
 
 
+def test_a_program_that_leaves_early_is_still_finished(project: Project) -> None:
+    project.write("from things import Thing\nThing('a')\n")
+    project.up()
+    project.write("import sys\nsys.exit(0)\n")
+    assert project.up().changes["delete"] == 2
+    assert project.cloud.objects == {}
+
+
 def test_an_apply_that_fails_ends_the_run(shop: Project) -> None:
     shop.write(
         """

@@ -83,9 +83,9 @@ def _foreseen(changes: dict[str, int]) -> int:
 
 
 @COMMON
-@given(programs(), programs(), st.integers(0, 30), st.booleans())
+@given(programs(), programs(), programs(), st.integers(0, 30), st.booleans())
 def test_a_crash_anywhere_loses_and_doubles_nothing(
-    first: list[Want], second: list[Want], point: int, at_cloud: bool
+    first: list[Want], second: list[Want], third: list[Want], point: int, at_cloud: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = _stack(folder)
@@ -98,9 +98,9 @@ def test_a_crash_anywhere_loses_and_doubles_nothing(
         with contextlib.suppress(Crash):
             stack.up(second, parallel=1)
         stack.cloud.before = stack.journal_sync = lambda *_: None
-        ran = stack.up(second)
+        ran = stack.up(third)
         assert ran.errors == []
-        _assert_as_wanted(stack, second)
+        _assert_as_wanted(stack, third)
 
 
 @COMMON
