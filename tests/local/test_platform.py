@@ -1,5 +1,6 @@
 """The running platform, seen from the machine and from its pods."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -60,6 +61,15 @@ def test_the_forwarder_tells_a_wrong_name_from_an_unknown_service(workload: Plat
     assert '"example.org" does not read <service>.<namespace>.localhost' in said
 
 
+def test_tls_is_led_to_the_service_of_its_server_name(platform: Platform) -> None:
+    address = f"https://kubernetes.default.localhost:{platform.ports.tls}/livez"
+    authority = platform.layout.pki / "cluster.crt"
+    # The answer comes from the API server itself: its certificate does not carry this name, but it is its own.
+    said = curl("--verbose", "--cacert", str(authority), address)
+    assert "no alternative certificate subject name matches" in said.stderr
+    assert curl("--insecure", "--output", "/dev/null", "--write-out", "%{http_code}", address).stdout == "401"
+
+
 @pytest.mark.parametrize(("claim", "mode"), [("own", "ReadWriteOnce"), ("shared", "ReadWriteMany")])
 def test_a_claim_of_each_class_is_bound_to_a_folder_of_this_node(workload: Platform, claim: str, mode: str) -> None:
     found = workload.kubectl.get("pvc", claim, f"--namespace={SPACE}")
@@ -76,6 +86,34 @@ def test_a_pod_that_is_not_root_writes_into_its_volumes(workload: Platform, clai
     volume = workload.kubectl.get("pvc", claim, f"--namespace={SPACE}")["spec"]["volumeName"]
     written = workload.layout.volumes / volume / "written"
     assert (written.stat().st_uid, written.read_text()) == (1000, "mount-tester new file\n")
+
+
+def test_two_pods_share_a_volume_of_the_shared_class(workload: Platform) -> None:
+    shell(workload, "web", "/agnhost", "mounttest", "--new_file_0644=/shared/seen-by-both")
+    samples.apply(workload, samples.web("reader", SPACE, samples.agnhost(workload), ("shared",))[0])
+    samples.wait_ready(workload, "reader", SPACE)
+    read = shell(workload, "reader", "/agnhost", "mounttest", "--file_content=/shared/seen-by-both")
+    assert "mount-tester new file" in read
+    workload.kubectl("delete", f"--namespace={SPACE}", "pod/reader")
+
+
+def test_a_folder_goes_with_its_claim(workload: Platform) -> None:
+    samples.apply(workload, samples.claim("brief", SPACE, "local-rwo", "ReadWriteOnce"))
+    samples.apply(workload, samples.web("holder", SPACE, samples.agnhost(workload), ("brief",))[0])
+    samples.wait_ready(workload, "holder", SPACE)
+    volume = workload.kubectl.get("pvc", "brief", f"--namespace={SPACE}")["spec"]["volumeName"]
+    folder = workload.layout.volumes / volume
+    assert folder.is_dir()
+    workload.kubectl("delete", f"--namespace={SPACE}", "pod/holder", "pvc/brief")
+    waiting.until(lambda: not folder.exists(), "the end of the folder", 30)
+
+
+def test_a_service_accounts_token_is_bound_and_ends(platform: Platform) -> None:
+    token = platform.kubectl("create", "token", "default")
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["iss"] == claims["aud"][0] == "https://kubernetes.default.svc.cluster.local"
+    assert claims["exp"] - claims["iat"] <= 3607
+    assert claims["kubernetes.io"]["serviceaccount"]["name"] == "default"
 
 
 def test_a_class_refuses_the_other_classs_access_mode(workload: Platform) -> None:
