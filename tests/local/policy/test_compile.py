@@ -99,6 +99,17 @@ def test_a_named_port_counts_with_its_own_protocol_only():
     )
 
 
+def test_equal_policies_of_two_namespaces_mean_each_their_own_pods():
+    rule = {"from": [{"podSelector": {}}]}
+    policies = [
+        {"metadata": {"name": "own", "namespace": name}, "spec": {"podSelector": {}, "ingress": [rule]}}
+        for name in "xy"
+    ]
+    pods = [pod("a", "10.20.0.2", "x"), pod("b", "10.20.0.3", "x"), pod("c", "10.20.1.2", "y")]
+    rules = compiled(World([], pods, policies, POD_RANGE, NODE))
+    assert sorted(map(sorted, rules.addresses.values())) == [["10.20.0.2", "10.20.0.3"], ["10.20.1.2"]]
+
+
 def test_a_block_that_is_excluded_whole_has_no_addresses():
     for excluded in ("10.0.0.0/8", "0.0.0.0/0"):
         assert subtract(Block(IPv4Network("10.0.0.0/8"), (IPv4Network(excluded),))) == []
