@@ -22,6 +22,9 @@ from local.progress import Progress
 
 MANIFESTS = Path(__file__).parent / "manifests"
 
+PATIENCE = 180.0
+"""Seconds each step may take on a busy machine; on an idle one the longest takes ten."""
+
 
 def prepare(layout: Layout, ways_in: Ports) -> dict[str, Component]:
     """Make folders, namespace, control groups, certificates and configuration; returns the components to run."""
@@ -119,7 +122,7 @@ class Start:
         return [name for name in names if self._launcher.start(self._parts[name])]
 
     def _wait(self, condition: Callable[[], bool], what: str, *alive: str) -> None:
-        waiting.until(lambda: self._launcher.require_alive(*alive) and condition(), what, 90.0)
+        waiting.until(lambda: self._launcher.require_alive(*alive) and condition(), what, PATIENCE)
 
     def _apply(self, name: str) -> None:
         self._kubectl.apply((MANIFESTS / name).read_text())
