@@ -42,7 +42,7 @@ def test_a_terminal_shows_the_step_while_it_runs(output: io.StringIO) -> None:
     terminal = Progress(Console(file=output, force_terminal=True, highlight=False))
     with terminal.step("build"):
         pass
-    assert "0.0 s  build" in output.getvalue()
+    assert re.search(r"\d\.\d s  build", output.getvalue())
 
 
 def test_the_dns_is_asked_for_the_address_of_the_api_servers_service() -> None:
