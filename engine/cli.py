@@ -86,8 +86,12 @@ def _factories() -> dict[str, Factory]:
     return {"kubernetes": KubernetesProvider}
 
 
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
 def _options(arguments: argparse.Namespace) -> Options:
-    listener = print_json if arguments.json else Display(Console(highlight=False, soft_wrap=True), details=arguments.diff)
+    listener = print_json if arguments.json else Display(_console(), details=arguments.diff)
     return Options(
         _place(arguments),
         targets=tuple(arguments.target),
