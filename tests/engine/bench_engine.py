@@ -1,8 +1,9 @@
 """Measures the engine on a real API server: ``python -m tests.engine.bench_engine [--sizes 50] [--kubectl PATH]``.
 
-Runs one after the other, never side by side, in namespaces of its own that are deleted again. Prints seconds, and seconds
-of processor time, for the first ``up``, ``up`` and ``preview`` without changes and ``destroy``, beside ``kubectl apply
---server-side`` of the same objects (first and again) and beside the floor: the SDK with a provider that answers at once.
+Runs one after the other, never side by side, in namespaces of its own that are deleted again. Prints seconds, and
+seconds of processor time, for the first ``up``, ``up`` and ``preview`` without changes and ``destroy``, beside
+``kubectl apply --server-side`` of the same objects (first and again) and beside the floor: the SDK with a provider that
+answers at once.
 """
 
 import argparse

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine import crypto
 from engine.events import Event
 from engine.run import Options, Result, destroy, preview, refresh_stack, up
 from engine.session import Place
@@ -14,6 +15,12 @@ from tests.engine.memory import Cloud
 from tests.engine.simulation import Simulation
 
 PASSPHRASE = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive keys in no time; the real number of rounds has a test of its own."""
+    monkeypatch.setattr(crypto, "_ITERATIONS", 10)
 
 
 @pytest.fixture

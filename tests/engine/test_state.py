@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine import crypto
 from engine.api import outputs
 from engine.crypto import Crypter, passphrase_from
 from engine.errors import InputError, PassphraseError, StateError
@@ -148,7 +149,9 @@ def test_an_export_of_another_project_is_refused(project: Project) -> None:
         import_stack(project.place, text)
 
 
-def test_the_passphrase_format_is_pulumis() -> None:
+def test_the_passphrase_format_is_pulumis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert crypto._ITERATIONS == 1_000_000
     # Made by Pulumi for the passphrase "password": pkg/secrets/passphrase/manager_test.go of pulumi/pulumi.
     salt = "v1:fozI5u6B030=:v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ=="
     Crypter(salt, lambda: "password").unlock()
