@@ -173,6 +173,21 @@ class Client:
         return f"{self.server} refuses the credentials of context {context!r}: wrong or expired; sign in again"
 
 
+def require_contact(cluster: Cluster, patience: float) -> None:
+    """Ask a cluster for its version, so that one that is down or refuses us is reported once and early.
+
+    Raises:
+        Unreachable: If it cannot be reached, refuses the credentials, or is no API server.
+    """
+    client = Client(cluster, patience=patience)
+    try:
+        client.get("/version")
+    except ApiError as error:
+        raise Unreachable(f"{cluster.server} does not answer as a Kubernetes API server: {error}") from error
+    finally:
+        client.close()
+
+
 class _Attempts:
     """Decides after each attempt of one request whether to try again; remembers whether a write may have happened."""
 
