@@ -95,11 +95,6 @@ def _revealed(leaf: Value) -> Value:
     return leaf
 
 
-def mask(value: Value, replacement: str = "[secret]") -> Value:
-    """Replace every secret by a marker, for displays and logs."""
-    return transform(value, lambda leaf: replacement if isinstance(leaf, Secret) else leaf)
-
-
 def mark_secrets(outputs: Mapping[str, Value], inputs: Mapping[str, Value]) -> Object:
     """Mark outputs as secret where the inputs of the same name are, as Pulumi's ``annotateSecrets`` does.
 

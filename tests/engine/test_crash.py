@@ -13,6 +13,7 @@ import pytest
 
 from engine.aliases import Alias
 from engine.errors import Interrupted, StateError
+from engine.values import Secret
 from tests.engine.memory import Cloud
 from tests.engine.simulation import Ref, Simulation, Want
 
@@ -163,6 +164,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(stack: Simulation) -> None:
 KILLED = """
 import os, signal, sys, json
 from pathlib import Path
+from engine.values import Secret
 from tests.engine.memory import Cloud
 from tests.engine.simulation import Simulation
 from tests.engine.test_crash import FIRST
@@ -215,6 +217,16 @@ def test_replaying_a_journal_twice_is_replaying_it_once(stack: Simulation) -> No
     stack.files.journal.unlink()
     stack.files.checkpoint.write_bytes(after)
     assert {item.key: vars(item) for item in stack.load().resources} == once
+
+
+def test_the_journal_keeps_secrets_secret(stack: Simulation) -> None:
+    stack.journal_sync = Fuse(2)
+    with pytest.raises(Crash):
+        stack.up([Want("a", {"password": Secret("hunter2")}), Want("b")], parallel=1)
+    assert "password" in stack.files.journal.read_text()
+    assert "hunter2" not in stack.files.journal.read_text()
+    assert stack.files.journal.stat().st_mode & 0o777 == 0o600
+    assert stack.load().pending[0].resource.inputs["password"] == Secret("hunter2")
 
 
 def test_a_rename_survives_a_crash(stack: Simulation) -> None:

@@ -24,7 +24,8 @@ from engine.state import (
     sort_by_dependency,
 )
 from engine.transfer import export_stack, import_stack
-from engine.values import Secret
+from engine.values import UNKNOWN, Reference, Secret, reveal
+from engine.wire import from_struct, to_struct
 from tests.engine.conftest import PASSPHRASE, Project
 
 URN = "urn:pulumi:dev::shop::cloud:index:Thing::"
@@ -218,6 +219,12 @@ def test_the_salt_may_stay_out_of_the_stacks_file(project: Project) -> None:
     assert outputs(project.options(), show_secrets=True) == {"x": 1}
     project.up()
     assert "encryptionsalt: v1:" in (project.folder / "Pulumi.dev.yaml").read_text()
+
+
+def test_a_reference_to_what_is_not_created_yet_is_not_known() -> None:
+    given = {"a": Reference(URN + "a", UNKNOWN), "b": Reference(URN + "b"), "c": Reference(URN + "c", "id")}
+    assert from_struct(to_struct(given)) == given
+    assert reveal(given) == {"a": UNKNOWN, "b": URN + "b", "c": "id"}
 
 
 def test_rendering_keeps_secrets_sealed() -> None:
