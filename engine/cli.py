@@ -11,8 +11,9 @@ from rich.prompt import Confirm
 
 from engine.display import Display, print_json
 from engine.errors import EngineError, InputError, LockedError, Unreachable
+from engine.history import read_history
 from engine.providers import Factory
-from engine.run import Declined, Options, Result, destroy, preview, read_history, refresh_stack, up
+from engine.run import Declined, Options, Result, destroy, preview, refresh_stack, up
 from engine.session import Place, StackNotFound
 from engine.transfer import export_stack, import_stack
 
@@ -32,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     except EngineError as error:
         Console(stderr=True).print(f"error: {error}", style="bold red", highlight=False, markup=False)
         return exit_code(error)
+    except KeyboardInterrupt:
+        return CANCELLED
 
 
 def exit_code(error: EngineError) -> int:

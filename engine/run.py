@@ -1,6 +1,5 @@
 """The runs: preview, up, refresh, destroy."""
 
-import json
 import os
 import signal
 import threading
@@ -15,7 +14,7 @@ from engine.deploy import Deployer, Scope
 from engine.dynamic import DynamicProvider
 from engine.errors import EngineError, ProgramError
 from engine.events import Events, Listener
-from engine.journal import write_atomically
+from engine.history import write_history
 from engine.monitor import serve
 from engine.policy import PolicyPacks
 from engine.program import Program
@@ -124,7 +123,7 @@ def _change(options: Options, confirm: Confirm, kind: str, work: "Work", *, crea
                 raise Declined("not confirmed; nothing was changed")
         started = time.time()
         result = run.change(work)
-        _write_history(session, kind, started, result)
+        write_history(session, kind, started, result.changes, succeeded=result.succeeded)
         return result
 
 
@@ -158,7 +157,7 @@ class _Run:
     def _pass(self, state: State, work: Work, *, preview: bool) -> Result:
         options, session = self.options, self.session
         events = Events(options.listeners, preview=preview)
-        events.prelude(_masked(session))
+        events.prelude(session.masked_configuration())
         scope = Scope(
             options.place.stack,
             session.project.name,
@@ -257,13 +256,6 @@ def _reporter(events: Events) -> Callable[[str, str, str], None]:
     return report
 
 
-def _masked(session: Session) -> dict[str, str]:
-    configuration = session.configuration
-    return {
-        key: "[secret]" if key in configuration.secret_keys else value for key, value in configuration.values.items()
-    }
-
-
 @contextmanager
 def _stopping_gently(deployer: Deployer, providers: Providers) -> Iterator[None]:
     """On the first Ctrl-C finish what is in flight, on the second give up; the journal has what is known."""
@@ -284,25 +276,3 @@ def _stopping_gently(deployer: Deployer, providers: Providers) -> Iterator[None]
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _write_history(session: Session, kind: str, started: float, result: Result) -> None:
-    """Write an entry as Pulumi's local backend does."""
-    entry = {
-        "kind": {"up": "update"}.get(kind, kind),
-        "startTime": int(started),
-        "endTime": int(time.time()),
-        "message": "",
-        "environment": {},
-        "config": {key: {"value": value, "secret": value == "[secret]"} for key, value in _masked(session).items()},
-        "result": "succeeded" if result.succeeded else "failed",
-        "resourceChanges": dict(result.changes),
-    }
-    name = f"{session.place.stack}-{int(started * 1e9)}.history.json"
-    write_atomically(session.files.history / name, json.dumps(entry, indent=4).encode())
-
-
-def read_history(place: Place) -> list[dict[str, Any]]:
-    """Return the entries of finished runs, the newest first."""
-    files = place.files(place.project())
-    return [json.loads(path.read_bytes()) for path in sorted(files.history.glob("*.history.json"), reverse=True)]
