@@ -20,7 +20,7 @@ from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
 from engine.kubernetes.fields import text_at
-from engine.kubernetes.immutable import force_new
+from engine.kubernetes.immutable import force_new, is_wholly_known
 from engine.kubernetes.inputs import failures, from_manifest, importable, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import (
     kind_of_object,
@@ -56,10 +56,10 @@ class KubernetesProvider:
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
-        self._options = configuration.Options({})
+        self._options, self._namespace = configuration.Options({}), "default"
         self._objects: ClusterObjects | None = None
         self._unreachable: Unreachable | None = None
-        self._namespace = "default"
+        self._warned: set[str] = set()
         self._planner = Planner(None, upsert=False)
 
     def check_config(self, config: Object) -> CheckResult:
@@ -136,7 +136,7 @@ class KubernetesProvider:
             mutable_secrets=self._options.mutable_secrets,
         )
         result = differences.result(found, patterns, live, new)
-        if found and not result.replaces and not kind.is_definition:
+        if found and not result.replaces and not kind.is_definition and not is_wholly_known(kind, old):
             patterns = self._planner.immutable(old, new, field_manager(urn, new, old_outputs), ignored)
             result = differences.result(found, patterns, live, new)
         if self._planner.is_unready_job(live, new):
@@ -266,7 +266,9 @@ class KubernetesProvider:
             self._unreachable = error
 
     def _warn(self, message: str) -> None:
-        self._report("warning", "", message)
+        if message not in self._warned:  # The same cause speaks up at every request.
+            self._warned.add(message)
+            self._report("warning", "", message)
 
     def _progress(self, urn: str) -> Callable[[str], None]:
         return lambda message: self._report("status", urn, message)

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.kubernetes.diff import result, wanted_changes
-from engine.kubernetes.immutable import force_new
+from engine.kubernetes.immutable import force_new, is_wholly_known
 from engine.kubernetes.kinds import kind_of_object
 from engine.paths import parse_path
 from engine.provider import Changes
@@ -133,3 +133,16 @@ def test_deletes_first_only_what_has_the_same_fixed_name(metadata, first):
     found = compare(stateful_set(serviceName="a"), new)
     assert found.replaces
     assert found.delete_before_replace is first
+
+
+@pytest.mark.parametrize(
+    ("recorded", "known"),
+    [
+        (config_map(data={}), True),
+        (config_map(immutable=True), False),
+        (stateful_set(), False),
+        ({"apiVersion": "example.org/v1", "kind": "ConfigMap"}, False),
+    ],
+)
+def test_asks_the_server_only_where_the_table_may_be_incomplete(recorded, known):
+    assert is_wholly_known(kind_of_object(recorded), recorded) is known
