@@ -87,6 +87,15 @@ class Ran:
         return [(item["op"], item["urn"].rpartition("::")[2]) for item in found if item["op"] != "same"]
 
 
+class WatchedJournal(Journal):
+    """Calls its hook after every record, durable or not, so that a run can be cut short at each."""
+
+    def append(self, record: dict[str, Any], *, durable: bool) -> None:
+        super().append(record, durable=durable)
+        if not durable:
+            self._sync(0)
+
+
 class Simulation:
     """A stack on disk and a cloud in memory."""
 
@@ -120,7 +129,7 @@ class Simulation:
     ) -> Ran:
         seen: list[Event] = []
         events = Events([seen.append], preview=preview)
-        journal = None if preview else Journal(self.files.journal, self.journal_sync)
+        journal = None if preview else WatchedJournal(self.files.journal, self.journal_sync)
         deployment = self.load()
         if journal and self.files.journal.exists():
             save_checkpoint(self.files, deployment, crypter())

@@ -1,11 +1,14 @@
 """Dynamic providers and policy packs, through Pulumi's own hosts."""
 
 import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from engine.errors import InputError
+from engine.program import start_python
 from engine.session import read_deployment
 from engine.values import Secret
 from tests.engine.conftest import Project
@@ -203,3 +206,24 @@ def test_a_folder_without_a_pack_is_refused(project: Project, tmp_path: Path) ->
     project.write("pass")
     with pytest.raises(InputError, match=r"no PulumiPolicy\.yaml"):
         project.up(policy_packs=(tmp_path,))
+
+
+def test_a_host_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
+    """A refresh asks for hosts from threads that end with it; the run goes on with the same hosts."""
+    sleeping = "import sys; print('up', flush=True); sys.stdin.read(); import time; time.sleep(600)"
+    (tmp_path / "sleeper.py").write_text(sleeping)
+
+    def ask() -> subprocess.Popen[str]:
+        process = start_python(["module", "sleeper"], tmp_path, {"PYTHONPATH": str(tmp_path)})
+        assert process.stdout
+        assert process.stdout.readline() == "up\n"
+        return process
+
+    with ThreadPoolExecutor(1) as asking:
+        process = asking.submit(ask).result()
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+    finally:
+        process.kill()
+        process.wait()
