@@ -76,6 +76,12 @@ def unlink(first: Layout, second: Layout) -> None:
     _delete(first, second)
 
 
+def unlink_all(layout: Layout) -> None:
+    """Take all links of a platform away, at once: the kernel would take its time once the namespace is gone."""
+    for end in ends(layout):
+        _delete(layout, Layout(end.peer))
+
+
 def _end_of(layout: Layout, peer: Layout) -> bool:
     return peer.name in [end.peer for end in ends(layout)]
 
