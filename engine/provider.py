@@ -79,26 +79,8 @@ class ReadResult:
     outputs: Object
 
 
-class Provider(Protocol):
-    """Manages the resources of one package with one configuration."""
-
-    def check_config(self, config: Object) -> CheckResult:
-        """Validate the provider's own configuration, without contacting anything."""
-        ...
-
-    def diff_config(self, old: Object, new: Object) -> DiffResult:
-        """Tell whether a change of configuration means another service, so that all resources must be replaced."""
-        ...
-
-    def configure(self, config: Object) -> None:
-        """Take the configuration; called once, before any other method but the two above.
-
-        Unknown values (preview only) mean that the service cannot be contacted yet.
-
-        Raises:
-            InputError: If the configuration cannot work.
-        """
-        ...
+class ResourceManager(Protocol):
+    """What can be done to one resource."""
 
     def check(self, urn: str, old_inputs: Object | None, new_inputs: Object, *, random_seed: bytes) -> CheckResult:
         """Validate inputs, fill defaults, generate a name when none is given.
@@ -172,6 +154,28 @@ class Provider(Protocol):
 
     def delete(self, urn: str, id: str, inputs: Object, outputs: Object, *, timeout: float | None) -> None:
         """Delete a resource and wait until it is gone; one that is gone already is no error."""
+        ...
+
+
+class Provider(ResourceManager, Protocol):
+    """Manages the resources of one package with one configuration."""
+
+    def check_config(self, config: Object) -> CheckResult:
+        """Validate the provider's own configuration, without contacting anything."""
+        ...
+
+    def diff_config(self, old: Object, new: Object) -> DiffResult:
+        """Tell whether a change of configuration means another service, so that all resources must be replaced."""
+        ...
+
+    def configure(self, config: Object) -> None:
+        """Take the configuration; called once, before anything is done to a resource.
+
+        Unknown values (preview only) mean that the service cannot be contacted yet.
+
+        Raises:
+            InputError: If the configuration cannot work.
+        """
         ...
 
     def cancel(self) -> None:

@@ -1,0 +1,287 @@
+"""What is done to objects in a cluster: create, apply, delete, read, each until its effect has come."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import Interrupted, ProviderError
+from engine.kubernetes.awaiting import SKIP_AWAIT, Awaiter
+from engine.kubernetes.changes import QUIET, Follower, by_name
+from engine.kubernetes.client import ApiError, Client
+from engine.kubernetes.diagnosis import why_it_stays
+from engine.kubernetes.discovery import Discovery, Resource
+from engine.kubernetes.fields import MISSING, replaced, text_at
+from engine.kubernetes.inputs import to_manifest
+from engine.kubernetes.kinds import Kind, object_id
+from engine.kubernetes.naming import annotation, is_annotated
+from engine.kubernetes.outputs import rewritten
+from engine.kubernetes.ownership import has_plain_writes, is_managed_by, taken_over, without_ignored
+from engine.kubernetes.snapshot import Snapshots
+from engine.paths import Path
+from engine.values import Object
+
+APPLY = "application/apply-patch+yaml"
+PATCH_FORCE = "pulumi.com/patchForce"
+DELETION_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
+
+_DRY_RUN = {"dryRun": "All"}
+_MISORDERED_ATTEMPTS = 6
+"""Attempts to create what needs a namespace or a kind that another resource of the run may just be making."""
+
+_UNAWAITED_WHEN_SKIPPED = frozenset(
+    {"Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"}
+)
+"""Kinds for which ``pulumi.com/skipAwait`` also skips the wait for their deletion, as in pulumi-kubernetes."""
+
+_PROPAGATION = {"orphan": "Orphan", "background": "Background"}
+
+
+class ClusterObjects:
+    """The objects of one cluster. Thread-safe.
+
+    Args:
+        client: Speaks to the API server.
+        force: Whether applies take over fields that others own.
+    """
+
+    def __init__(self, client: Client, *, force: bool = False) -> None:
+        self.client = client
+        self.discovery = Discovery(client)
+        self.awaiter = Awaiter(client, self.discovery)
+        self._snapshots = Snapshots(client)
+        self._force = force
+
+    def resource(self, kind: Kind) -> Resource:
+        """Return how the server calls a kind, waiting a little for one whose definition is new.
+
+        Raises:
+            ProviderError: If the server does not have it.
+        """
+        for attempt in range(_MISORDERED_ATTEMPTS):
+            if attempt:
+                self.client.pause(2.0 ** (attempt - 2))
+                self.discovery.refresh()
+            found = self.discovery.find(kind)
+            if found is not None:
+                return found
+        raise ProviderError(f"the cluster has no kind {kind}; is its CustomResourceDefinition installed?")
+
+    def create(self, resource: Resource, inputs: Object, manager: str) -> Object:
+        """Create an object that must not exist.
+
+        Raises:
+            ProviderError: If it exists, or the server refuses.
+            Interrupted: If it is not known whether it was created.
+        """
+        namespace, name = identity(inputs, resource)
+        self._snapshots.forget(resource, namespace, name)
+        try:
+            return self._post(resource, inputs, manager, {})
+        except ApiError as error:
+            if error.reason == "AlreadyExists" and error.outcome_was_lost:
+                return self._settled(resource, namespace, name, manager, error)
+            raise explained(error, resource, namespace, name) from error
+
+    def try_create(self, resource: Resource, inputs: Object, manager: str) -> Object:
+        """Ask the server what creating an object would give; changes nothing.
+
+        Raises:
+            ApiError: If the server would refuse.
+        """
+        body, namespace = _body(inputs, resource)
+        return self.client.post(resource.collection(namespace), body, {"fieldManager": manager} | _DRY_RUN)
+
+    def apply(self, resource: Resource, inputs: Object, manager: str, *, dry_run: bool = False) -> Object:
+        """Apply inputs server-side, so that exactly they belong to ``manager``; create the object if it is absent.
+
+        Raises:
+            ApiError: If the server refuses.
+        """
+        body, namespace = _body(inputs, resource)
+        name = text_at(inputs, "metadata", "name")
+        self._snapshots.forget(resource, namespace, name)
+        force = self._force or is_annotated(inputs, PATCH_FORCE)
+        query = {"fieldManager": manager, "force": str(force).lower()} | (_DRY_RUN if dry_run else {})
+        return self.client.patch(resource.path(namespace, name), body, query, APPLY)
+
+    def update(self, resource: Resource, inputs: Object, manager: str, ignored: tuple[Path, ...]) -> Object:
+        """Bring an existing object to its inputs, as pulumi-kubernetes does: definitions are put, all else is applied.
+
+        Raises:
+            ProviderError: If it does not exist, or the server refuses.
+        """
+        namespace, name = identity(inputs, resource)
+        live = self._get(resource, namespace, name)
+        try:
+            if resource.kind.is_definition:
+                return self._put(resource, inputs, live, manager)
+            live = self._with_ownership(resource, live, manager)
+            return self.apply(resource, without_ignored(inputs, live, manager, ignored), manager)
+        except ApiError as error:
+            raise explained(error, resource, namespace, name) from error
+
+    def try_update(
+        self, resource: Resource, old_inputs: Object, inputs: Object, manager: str, ignored: tuple[Path, ...]
+    ) -> Object:
+        """Ask the server what an update would give; changes nothing.
+
+        While a POST still owns fields (:func:`engine.kubernetes.ownership.taken_over`), a dry apply would remove
+        nothing and conflict with it; a dry PUT of what the update will lead to then gives the answer.
+
+        Raises:
+            ProviderError: If the object does not exist, or the server would refuse.
+        """
+        namespace, name = identity(inputs, resource)
+        live = self._get(resource, namespace, name)
+        wanted = without_ignored(inputs, live, manager, ignored)
+        try:
+            if resource.kind.is_definition:
+                return self._put(resource, wanted, live, manager, dry_run=True)
+            if has_plain_writes(live):
+                return self._put(resource, rewritten(live, old_inputs, wanted), live, manager, dry_run=True)
+            return self.apply(resource, wanted, manager, dry_run=True)
+        except ApiError as error:
+            raise explained(error, resource, namespace, name) from error
+
+    def relinquish(self, resource: Resource, obj: Object, manager: str) -> None:
+        """Give up every field that a manager owns."""
+        namespace, name = identity(obj, resource)
+        bare: dict[str, Any] = {"apiVersion": resource.kind.api_version, "kind": resource.kind.kind}
+        bare["metadata"] = {"name": name} | ({"namespace": namespace} if namespace else {})
+        self.client.patch(resource.path(namespace, name), bare, {"fieldManager": manager}, APPLY)
+
+    def read(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return an object, or None if there is none."""
+        return self._snapshots.read(resource, namespace, name)
+
+    def delete(
+        self, resource: Resource, inputs: Object, live: Object, seconds: float, progress: Callable[[str], None]
+    ) -> None:
+        """Delete an object and wait until it is gone. A namesake with another UID is left alone.
+
+        Raises:
+            ProviderError: If the server refuses, or something keeps the object for longer than ``seconds``.
+        """
+        namespace, name = identity(live, resource)
+        uid = text_at(live, "metadata", "uid")
+        self._snapshots.forget(resource, namespace, name)
+        policy = _PROPAGATION.get(annotation(inputs, DELETION_PROPAGATION).lower(), "Foreground")
+        options = {"propagationPolicy": policy} | ({"preconditions": {"uid": uid}} if uid else {})
+        try:
+            answer = self.client.delete(resource.path(namespace, name), options)
+        except ApiError as error:
+            self._require_gone(error, resource, namespace, name, uid)
+            return
+        is_skipped = is_annotated(inputs, SKIP_AWAIT) and resource.kind.kind in _UNAWAITED_WHEN_SKIPPED
+        if answer.get("kind") != "Status" and not is_skipped:
+            self._until_gone(resource, answer, time.monotonic() + seconds, progress)
+
+    def _post(self, resource: Resource, inputs: Object, manager: str, query: dict[str, str]) -> Object:
+        """Create; a namespace that another resource of the run is just making is waited for."""
+        body, namespace = _body(inputs, resource)
+        for attempt in range(_MISORDERED_ATTEMPTS):
+            try:
+                return self.client.post(resource.collection(namespace), body, {"fieldManager": manager} | query)
+            except ApiError as error:
+                if not error.is_missing_namespace() or attempt == _MISORDERED_ATTEMPTS - 1:
+                    raise
+            self.client.pause(2.0 ** (attempt - 2))
+        raise AssertionError("unreachable")
+
+    def _settled(self, resource: Resource, namespace: str, name: str, manager: str, error: ApiError) -> Object:
+        """Find out whether an object that exists after a lost answer is the one that was to be created."""
+        live = self._get(resource, namespace, name)
+        if not is_managed_by(live, manager):
+            raise explained(error, resource, namespace, name) from error
+        return live
+
+    def _get(self, resource: Resource, namespace: str, name: str) -> Object:
+        try:
+            return self.client.get(resource.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                what = f"{resource.kind.kind} {object_id(namespace, name)}"
+                raise ProviderError(f"{what} no longer exists in the cluster; run a refresh to record that") from error
+            raise
+
+    def _with_ownership(self, resource: Resource, live: Object, manager: str) -> Object:
+        """Let the manager take over the fields that plain writes own, so that an apply can remove them again."""
+        namespace, name = identity(live, resource)
+        for _ in range(_MISORDERED_ATTEMPTS):
+            entries = taken_over(live, manager)
+            if entries is None:
+                return live
+            patch = [
+                {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+            ]
+            try:
+                return self.client.patch(resource.path(namespace, name), patch, {}, "application/json-patch+json")
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+            live = self._get(resource, namespace, name)
+        raise Interrupted(f"{resource.kind.kind} {object_id(namespace, name)} keeps changing under the update")
+
+    def _put(self, resource: Resource, inputs: Object, live: Object, manager: str, *, dry_run: bool = False) -> Object:
+        body, namespace = _body(inputs, resource)
+        version = text_at(live, "metadata", "resourceVersion")
+        body = replaced(body, ("metadata", "resourceVersion"), version)
+        query = {"fieldManager": manager} | (_DRY_RUN if dry_run else {})
+        return self.client.put(resource.path(namespace, text_at(inputs, "metadata", "name")), body, query)
+
+    def _require_gone(self, error: ApiError, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Accept a refused deletion if the object is gone; a namesake that is not ours stays."""
+        if error.status == 404:
+            return
+        if error.status == 409 and uid:
+            namesake = self._snapshots.read(resource, namespace, name)
+            if namesake is None or text_at(namesake, "metadata", "uid") != uid:
+                return
+        raise explained(error, resource, namespace, name) from error
+
+    def _until_gone(self, resource: Resource, live: Object, deadline: float, progress: Callable[[str], None]) -> None:
+        namespace, name = identity(live, resource)
+        uid, version = text_at(live, "metadata", "uid"), text_at(live, "metadata", "resourceVersion")
+        follower = Follower(self.client, resource.collection(namespace), by_name(name), version)
+        for event in follower.until(deadline):
+            if event.type == QUIET:
+                progress("; ".join(["it is still being deleted", *why_it_stays(live)]))
+            elif event.type == "DELETED" or text_at(event.object, "metadata", "uid") != uid:
+                return
+            else:
+                live = event.object
+        reasons = why_it_stays(live) or ["no reason is given"]
+        what = f"{resource.kind.kind} {object_id(namespace, name)}"
+        raise ProviderError(f"{what} is being deleted but not gone: {'; '.join(reasons)}")
+
+
+def identity(obj: Object, resource: Resource) -> tuple[str, str]:
+    """Return namespace (empty for cluster-scoped kinds) and name of an object."""
+    namespace = text_at(obj, "metadata", "namespace") or "default"
+    return (namespace if resource.namespaced else ""), text_at(obj, "metadata", "name")
+
+
+def _body(inputs: Object, resource: Resource) -> tuple[Object, str]:
+    """Return the object to send, and its namespace."""
+    body = to_manifest(inputs, resource.kind)
+    if not resource.namespaced:
+        return replaced(body, ("metadata", "namespace"), MISSING), ""
+    return body, identity(inputs, resource)[0]
+
+
+def explained(error: ApiError, resource: Resource, namespace: str, name: str) -> ProviderError:
+    """Say what a refusal means and what to do about it."""
+    what = f"{resource.kind.kind} {object_id(namespace, name)}"
+    if error.reason == "AlreadyExists":
+        return ProviderError(
+            f"{what} already exists and does not belong to this stack; give it another name, delete it, import it with "
+            "the Pulumi CLI, or set the provider's upsertExistingObjects to take it over"
+        )
+    if error.reason == "Conflict" and error.causes:
+        fields = ", ".join(f"{cause.get('field')} ({cause.get('message')})" for cause in error.causes)
+        return ProviderError(
+            f"{what}: other field managers own {fields}; leave these fields to them (ignore_changes), or take them "
+            f'over with the annotation {PATCH_FORCE}: "true"'
+        )
+    return ProviderError(f"{what}: {error}")

@@ -1,0 +1,121 @@
+"""What ``check`` makes of a program's inputs before they are recorded and sent.
+
+Known from pulumi-kubernetes' source: nulls are dropped, read-only metadata and the status are removed, a Secret's
+``stringData`` is folded into ``data``, the name and the namespace are filled in. The plugin also converts every
+built-in object to its Go type and back, which rewrites quantities such as ``1000m`` into ``1``; here inputs keep the
+program's spelling, and :mod:`engine.kubernetes.equality` treats both as the same.
+"""
+
+import base64
+from typing import Any
+
+from engine.kubernetes.fields import MISSING, mapping_at, replaced
+from engine.kubernetes.kinds import Kind
+from engine.paths import Path
+from engine.values import UNKNOWN, Object, Unknown, contains
+
+_READ_ONLY: tuple[Path, ...] = tuple(
+    ("metadata", name)
+    for name in (
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "uid",
+    )
+)
+_DASHED = {
+    f"x_kubernetes_{name}": "x-kubernetes-" + name.replace("_", "-")
+    for name in (
+        "embedded_resource",
+        "int_or_string",
+        "list_map_keys",
+        "list_type",
+        "map_type",
+        "preserve_unknown_fields",
+        "validations",
+    )
+}
+_UNDERSCORED = {dashed: underscored for underscored, dashed in _DASHED.items()}
+
+
+def has_unknown(value: Any) -> bool:
+    """Tell whether a value that is known only after the update occurs anywhere."""
+    return contains(value, Unknown)
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop nulls from mappings, as every request of Pulumi's provider does; nulls in lists keep their place."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def normalised(inputs: Object, kind: Kind) -> Object:
+    """Bring inputs into the form that is recorded, compared and sent."""
+    for path in _READ_ONLY:
+        if path[1] in mapping_at(inputs, "metadata"):
+            inputs = replaced(inputs, path, MISSING)
+    if kind.is_core_secret:
+        inputs = _with_encoded_data(inputs)
+    if kind.is_definition and mapping_at(inputs, "spec").get("preserveUnknownFields") is False:
+        inputs = replaced(inputs, ("spec", "preserveUnknownFields"), MISSING)
+    if kind.is_builtin and "status" in inputs:
+        inputs = replaced(inputs, ("status",), MISSING)
+    return inputs
+
+
+def _with_encoded_data(inputs: Object) -> Object:
+    """Fold ``stringData`` into ``data`` as the API server does, or each update would find it missing."""
+    texts, data = inputs.get("stringData"), inputs.get("data", {})
+    rest = {key: item for key, item in inputs.items() if key != "stringData"}
+    if texts is UNKNOWN or data is UNKNOWN:
+        return rest | {"data": UNKNOWN}
+    data = {key: item.strip() if isinstance(item, str) else item for key, item in (data or {}).items()}
+    if not texts:
+        return rest | {"data": data} if "data" in inputs else rest
+    return rest | {"data": data | {key: _encoded(item) for key, item in texts.items()}}
+
+
+def _encoded(value: Any) -> Any:
+    return value if value is UNKNOWN else base64.b64encode(str(value).encode()).decode()
+
+
+def with_namespace(inputs: Object, namespace: str) -> Object:
+    """Put an object without a namespace into ``namespace``."""
+    given = mapping_at(inputs, "metadata").get("namespace")
+    if inputs.get("metadata") is UNKNOWN or given is UNKNOWN or given:
+        return inputs
+    return replaced(inputs, ("metadata", "namespace"), namespace)
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return value
+
+
+def to_manifest(inputs: Object, kind: Kind) -> Object:
+    """Return the object to send: inside definitions, ``x_kubernetes_…`` of the SDKs becomes ``x-kubernetes-…``."""
+    return _renamed(inputs, _DASHED) if kind.is_definition else inputs
+
+
+def from_manifest(obj: Object, kind: Kind) -> Object:
+    """Undo :func:`to_manifest` on an object received."""
+    return _renamed(obj, _UNDERSCORED) if kind.is_definition else obj
+
+
+def importable(live: Object) -> Object:
+    """Return what a program would have to say to get a live object: all but what the cluster decides."""
+    inputs = {key: item for key, item in live.items() if key != "status" and not key.startswith("__")}
+    for path in _READ_ONLY:
+        inputs = replaced(inputs, path, MISSING)
+    for name in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
+        inputs = replaced(inputs, ("metadata", "annotations", name), MISSING)
+    return inputs

@@ -1,0 +1,89 @@
+"""Compares the state with what exists, and settles operations that were cut short."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from engine.deploy import Deployer
+from engine.errors import ProviderError, Unreachable
+from engine.execute import timestamp
+from engine.providers import Providers
+from engine.resource import Resource
+from engine.state import Pending
+from engine.urn import provider_package
+from engine.values import mark_names, mark_secrets, reveal
+
+UNSETTLED = "its creation was interrupted"
+
+
+def settle(deployer: Deployer, providers: Providers) -> None:
+    """Find out what became of operations without a recorded end, and record it.
+
+    A creation is adopted if its object exists; an update is done again; a deletion is, too, because its resource is
+    still recorded. What the provider cannot know stays pending.
+    """
+    for pending in deployer.state.pending():
+        if pending.type == "creating":
+            _settle_creation(deployer, providers, pending)
+        else:
+            old = deployer.state.get(pending.resource.urn)
+            again = [replace(old, init_errors=("its update was interrupted",))] if old else []
+            deployer.state.commit(put=again if pending.type == "updating" else [], end=pending.key)
+
+
+def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending) -> None:
+    wanted = pending.resource
+    try:
+        found = providers.for_resource(wanted).recover(wanted.urn, reveal(wanted.inputs))
+    except Unreachable:
+        raise
+    except ProviderError as error:
+        deployer.events.diagnostic("warning", f"{UNSETTLED}, and whether it exists cannot be known: {error}", wanted.urn)
+        return
+    if found is None:
+        deployer.state.commit(end=pending.key)
+        return
+    outputs = mark_names(mark_secrets(found.outputs, wanted.inputs), set(wanted.additional_secret_outputs))
+    adopted = replace(wanted, id=found.id, outputs=outputs, init_errors=(UNSETTLED,))
+    old = deployer.state.get(wanted.urn)
+    replaced = old is not None and not old.pending_replacement and old.id != found.id
+    deployer.state.commit(put=[replace(old, delete=True), adopted] if old and replaced else [adopted], end=pending.key)
+
+
+def refresh(deployer: Deployer, providers: Providers) -> None:
+    """Read every resource in the run's scope and record what has changed or is gone."""
+    chosen = [item for item in deployer.state.resources() if _readable(item) and deployer.scope.includes(item.urn)]
+    _for_all(deployer, providers, chosen)
+
+
+def _readable(resource: Resource) -> bool:
+    return resource.custom and not provider_package(resource.type) and not resource.pending_replacement
+
+
+def _for_all(deployer: Deployer, providers: Providers, resources: Iterable[Resource]) -> None:
+    with ThreadPoolExecutor(deployer.scope.parallel) as pool:
+        list(pool.map(lambda item: _refresh_one(deployer, providers, item), resources))
+
+
+def _refresh_one(deployer: Deployer, providers: Providers, old: Resource) -> None:
+    if deployer.cancelled.is_set():
+        return
+    events = deployer.events
+    events.before("refresh", old, old)
+    try:
+        provider = providers.for_resource(old)
+        found = provider.read(old.urn, old.id, reveal(old.inputs), reveal(old.outputs))
+    except ProviderError as error:
+        events.failed("refresh", old, old, str(error))
+        return
+    if found is None:
+        deployer.state.commit(drop=[old])
+        events.after("delete", old, None)
+        return
+    outputs = mark_names(mark_secrets(found.outputs, old.inputs), set(old.additional_secret_outputs))
+    new = replace(old, id=found.id, inputs=mark_secrets(found.inputs, old.inputs), outputs=outputs, init_errors=())
+    changed = vars(new) != vars(old)
+    if changed:
+        new = replace(new, modified=timestamp())
+        deployer.state.commit(put=[new])
+    events.after("update" if changed else "same", old, new)
