@@ -5,7 +5,7 @@ claim of its own. What a hub will add is who starts it and how the member signs 
 """
 
 import secrets
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -239,10 +239,14 @@ class JupyterLab(pulumi.ComponentResource):
 
 
 def _token(parent: pulumi.Resource, name: str, metadata: ObjectMetaArgsDict) -> Secret:
-    """The token is drawn when the Secret is created and then left alone."""
-    drawn = pulumi.Output.secret(secrets.token_urlsafe(32))
-    keep = pulumi.ResourceOptions(parent=parent, ignore_changes=["stringData"])
-    return Secret(f"{name}-token", metadata=metadata, type="Opaque", string_data={"token": drawn}, opts=keep)
+    """The token is drawn when the Secret is created and then left alone.
+
+    It is given as ``data``: the Kubernetes provider folds ``stringData`` into it before it compares, so that ignoring
+    changes of ``stringData`` would ignore nothing.
+    """
+    drawn = pulumi.Output.secret(b64encode(secrets.token_urlsafe(32).encode()).decode())
+    keep = pulumi.ResourceOptions(parent=parent, ignore_changes=["data"])
+    return Secret(f"{name}-token", metadata=metadata, type="Opaque", data={"token": drawn}, opts=keep)
 
 
 def _decoded_token(data: Mapping[str, str]) -> str:

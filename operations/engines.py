@@ -29,6 +29,8 @@ class Engine:
     export_verb: tuple[str, ...]
     creates_stacks: bool
     """Whether a stack that is new must not be created beforehand."""
+    local_options: tuple[str, ...] = ()
+    """Options for the local stack: its salt belongs to this machine, not into a file under version control."""
 
     def run(self, stack: Stack, verb: str, options: Sequence[str] = ()) -> None:
         """Run a verb on a stack; the engine talks to the person itself.
@@ -55,7 +57,7 @@ class Engine:
         return cast("dict[str, object]", _revealed(exported or {}))
 
     def _place(self, stack: Stack) -> list[str]:
-        return ["--cwd", str(stack.project)]
+        return ["--cwd", str(stack.project), *(self.local_options if stack.is_local else ())]
 
     def _call(self, stack: Stack, arguments: Sequence[str], *, capture: bool = False) -> str:
         """Run the engine; what it says goes to the terminal unless it is captured."""
@@ -72,7 +74,13 @@ class Engine:
 
 
 PULUMI = Engine("the Pulumi CLI", ("pulumi",), ("stack", "export"), creates_stacks=False)
-EMBEDDED = Engine("the embedded engine", (sys.executable, "-m", "engine"), ("export",), creates_stacks=True)
+EMBEDDED = Engine(
+    "the embedded engine",
+    (sys.executable, "-m", "engine"),
+    ("export",),
+    creates_stacks=True,
+    local_options=("--salt-in-state",),
+)
 
 
 def choose_engine(stack: Stack, environment: Mapping[str, str] = os.environ) -> Engine:

@@ -95,7 +95,7 @@ class Planner:
     ) -> tuple[Path, ...]:
         """Return the changed properties that the server refuses to change in place."""
         try:
-            self._answer(old, inputs, manager, ignored)
+            self._answer(old_inputs, inputs, manager, ignored)
         except ProviderError as error:  # Any other refusal is for the update itself to report.
             cause = error.__cause__
             refused = cause.causes if isinstance(cause, ApiError) and cause.status == 422 else []
