@@ -32,6 +32,13 @@ class PodSecurity(_Part):
     )
 
 
+class ApiServer(_Part):
+    """Where pods find the Kubernetes API, as network policies see it: behind its Service, not at it."""
+
+    cidrs: list[str] = Field(min_length=1, description="Address ranges of the API servers.")
+    port: int = Field(ge=1, le=65535)
+
+
 class Cluster(_Part):
     """Facts of the cluster itself."""
 
@@ -41,6 +48,7 @@ class Cluster(_Part):
     dns_domain: str = Field(description="Domain of the cluster's services.")
     dns: PodSelector = Field(description="The cluster's DNS servers.")
     pod_security: PodSecurity
+    api_server: ApiServer
 
 
 class VolumeClass(_Part):
@@ -55,6 +63,35 @@ class Storage(_Part):
     rwo: VolumeClass = Field(description="Volumes that one node mounts at a time.")
 
 
+class GatewayService(_Part):
+    """The Service in front of the gateway's proxies."""
+
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"]
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="What the provider's load balancer wants to be told."
+    )
+    replicas: int = Field(default=2, ge=1, le=9, description="Proxies behind the Service.")
+
+
+class Gateway(_Part):
+    """The way in from the outside: one gateway for the cluster, one host for each tool."""
+
+    class_name: str | None = Field(description="The provider's own GatewayClass; null to install Envoy Gateway.")
+    entry: PodSelector | None = Field(
+        default=None,
+        description="Pods that the provider's gateway sends from; null for those of Envoy Gateway, or where traffic "
+        "enters on the pod's own node, which Kubernetes always admits.",
+    )
+    domain: str = Field(description="Hosts are one label below: <host>.<domain>.")
+    port: int = Field(default=443, ge=1, le=65535, description="Port that browsers write.")
+    service: GatewayService = GatewayService(type="LoadBalancer")
+    certificate_secret: str | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/tls in the gateway's namespace, for *.<domain>, that something else "
+        "keeps (an ACME client); null for a certificate of the stack's own authority.",
+    )
+
+
 class Exposure(_Part):
     """How a browser reaches a Service of a project."""
 
@@ -65,6 +102,7 @@ class Exposure(_Part):
         description="Pods that the traffic comes from; null where it enters on the pod's own node, "
         "which Kubernetes always admits."
     )
+    gateway: Gateway
 
 
 class Registry(_Part):
@@ -88,6 +126,21 @@ class Profile(_Part):
         usual = {"http": 80, "https": 443}[self.exposure.scheme]
         port = "" if self.exposure.port == usual else f":{self.exposure.port}"
         return f"{self.exposure.scheme}://{service}.{namespace}.{self.exposure.domain}{port}{path}"
+
+
+    def host(self, name: str) -> str:
+        """Host name below the gateway's domain."""
+        return f"{name}.{self.exposure.gateway.domain}"
+
+    def gateway_url(self, name: str, path: str = "") -> str:
+        """Address of a host of the gateway as a browser writes it.
+
+        Args:
+            name: the host's first label.
+            path: begins with a slash, or nothing.
+        """
+        port = self.exposure.gateway.port
+        return f"https://{self.host(name)}{'' if port == 443 else f':{port}'}{path}"
 
 
 def load_profile(folder: Path, name: str) -> Profile:

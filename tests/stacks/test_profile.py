@@ -18,6 +18,18 @@ def test_a_usual_port_is_not_written() -> None:
     assert profile.model_copy(update={"exposure": exposure}).url("a", "b", "/") == "https://a.b.hub.example/"
 
 
+def test_the_gateway_s_hosts_are_one_label_below_its_domain() -> None:
+    url = local_profile().gateway_url("identity", "/realms/cloison")
+    assert url == "https://identity.gateway.platform-gateway.localhost:8443/realms/cloison"
+
+
+def test_the_gateway_s_usual_port_is_not_written() -> None:
+    profile = local_profile()
+    gateway = profile.exposure.gateway.model_copy(update={"port": 443, "domain": "hub.example"})
+    exposure = profile.exposure.model_copy(update={"gateway": gateway})
+    assert profile.model_copy(update={"exposure": exposure}).gateway_url("identity") == "https://identity.hub.example"
+
+
 def test_an_unknown_capability_is_refused_with_its_line(tmp_path: Path) -> None:
     text = (ROOT / "stacks" / "profiles" / "local.yaml").read_text()
     (tmp_path / "local.yaml").write_text(text + "colour: blue\n")
