@@ -28,10 +28,10 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgs
 from components.manifests import Manifest
 from components.naming import namespace_name, tool_labels
 from components.partition import SERVICE_ACCOUNT, peer
-from components.sizes import SIZES
 from stacks.profile import PodSelector, Profile
 from workspaces.model import JupyterLab as JupyterLabTool
 from workspaces.model import Member, Workspace
+from workspaces.sizes import SIZES
 
 TOOL = "jupyterlab"
 HTTP_PORT = 8888
@@ -79,7 +79,7 @@ def server_manifests(
     name, labels = _server_name(member), _labels(workspace, member)
     entry = profile.exposure.entry
     return ServerManifests(
-        home=Manifest(_metadata(workspace, member, _home_name(member)), _home(tool, profile)),
+        home=Manifest(_metadata(workspace, member, _home_name(member)), _home(workspace, profile)),
         token=_metadata(workspace, member, name),
         service=Manifest(_metadata(workspace, member, name), _service(labels)),
         server=Manifest(_metadata(workspace, member, name), _stateful_set(tool, member, labels, image)),
@@ -105,11 +105,11 @@ def _metadata(workspace: Workspace, member: Member, name: str) -> ObjectMetaArgs
     return {"name": name, "namespace": namespace_name(workspace), "labels": _labels(workspace, member)}
 
 
-def _home(tool: JupyterLabTool, profile: Profile) -> PersistentVolumeClaimSpecArgsDict:
+def _home(workspace: Workspace, profile: Profile) -> PersistentVolumeClaimSpecArgsDict:
     return {
         "access_modes": ["ReadWriteOnce"],
         "storage_class_name": profile.storage.rwo.storage_class,
-        "resources": {"requests": {"storage": f"{tool.home_gib}Gi"}},
+        "resources": {"requests": {"storage": f"{workspace.storage.home_gib}Gi"}},
     }
 
 

@@ -29,7 +29,8 @@ def cohort() -> dict[str, object]:
         "data_class": "pseudonymised",
         "permit": {"reference": "DR-2026-7", "expires": TODAY + timedelta(days=90)},
         "members": [{"name": "ada", "email": "ada@lab.example", "role": "lead"}],
-        "tools": {"jupyterlab": {"size": "small", "home_gib": 1}},
+        "tools": {"jupyterlab": {"size": "small"}},
+        "storage": {"home_gib": 1},
     }
 
 
@@ -59,9 +60,13 @@ WORKSPACES = st.fixed_dictionaries(
         "tools": st.fixed_dictionaries(
             {
                 "jupyterlab": st.fixed_dictionaries(
-                    {"size": st.sampled_from(["small", "medium", "large"]), "home_gib": st.integers(1, 500)}
+                    {"size": st.sampled_from(["small", "medium", "large"]), "terminals": st.booleans()}
                 )
-            }
+            },
+            optional={"rstudio": st.just({"size": "medium"})},
         ),
+        "storage": st.fixed_dictionaries({"home_gib": st.integers(1, 500)}),
+        "idle_timeout_minutes": st.integers(5, 720),
+        "state": st.sampled_from(["active", "frozen", "ended"]),
     }
 ).map(workspace)
