@@ -3,8 +3,8 @@
 Source: ``pkg/resource/deploy/step_generator.go`` of pulumi/pulumi (``generateAliases``, ``inheritedChildAlias``).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from engine.urn import STACK_TYPE, Urn, make_urn
 
@@ -38,31 +38,24 @@ def all_aliases(
     now = Urn.parse(urn)
     found: dict[str, None] = {}
     for alias in given:
-        found.update(dict.fromkeys(_expand(alias, now, name, parent, parent_aliases)))
+        found[_expand(alias, now, name, parent)] = None
     for former_parent in parent_aliases:
         inherited = inherited_name(name, parent, former_parent)
-        found[_child(now.stack, now.project, former_parent, now.type, inherited)] = None
+        found[make_urn(now.stack, now.project, former_parent, now.type, inherited)] = None
         for alias in given:
             if not (alias.urn or alias.parent or alias.no_parent):
                 renamed = inherited_name(alias.name or name, parent, former_parent)
-                type_ = alias.type or now.type
-                found[_child(alias.stack or now.stack, alias.project or now.project, former_parent, type_, renamed)] = None
+                found[_expand(replace(alias, parent=former_parent, name=renamed), now, name, parent)] = None
     found.pop(urn, None)
     return tuple(found)
 
 
-def _expand(alias: Alias, now: Urn, name: str, parent: str, parent_aliases: Iterable[str]) -> Iterator[str]:
+def _expand(alias: Alias, now: Urn, name: str, parent: str) -> str:
     if alias.urn:
-        yield alias.urn
-        return
+        return alias.urn
+    stack, project = alias.stack or now.stack, alias.project or now.project
     former_parent = "" if alias.no_parent else alias.parent or parent
-    yield _child(
-        alias.stack or now.stack, alias.project or now.project, former_parent, alias.type or now.type, alias.name or name
-    )
-
-
-def _child(stack: str, project: str, parent: str, type_: str, name: str) -> str:
-    return make_urn(stack, project, parent, type_, name)
+    return make_urn(stack, project, former_parent, alias.type or now.type, alias.name or name)
 
 
 def inherited_name(name: str, parent: str, former_parent: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from threading import BoundedSemaphore, Event, Lock
@@ -22,7 +23,7 @@ from engine.urn import make_urn, provider_package, split_reference
 from engine.values import UNKNOWN, Object, Unknown, contains, mark_secrets, reveal
 
 
-class Cancelled(EngineError):
+class Cancelled(EngineError):  # noqa: N818 - reads as what happened
     """The run has been asked to end; nothing more is begun."""
 
 
@@ -94,7 +95,7 @@ class Deployer:
         preview: Whether nothing is changed.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a run, wired in one place
+    def __init__(
         self, scope: Scope, state: State, providers: Providers, events: Events, policies: Policies, *, preview: bool
     ) -> None:
         self.scope = scope
@@ -148,10 +149,12 @@ class Deployer:
         goal = replace(goal, aliases=self._expand_aliases(goal, registration.aliases))
         if blocker := self._blocker(goal):
             return self._skip(goal, blocker)
+        return self._attempt(goal)
+
+    def _attempt(self, goal: Goal) -> Outcome:
+        """Deploy, and confine a failure to the resource and its dependants."""
         try:
-            if not goal.custom:
-                return self._deploy(goal)
-            with self._slots:
+            with self._slots if goal.custom else nullcontext():
                 return self._deploy(goal)
         except StepFailed:
             return self._fail(goal.urn)

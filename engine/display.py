@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -12,6 +11,9 @@ from rich.tree import Tree
 from engine.events import Event
 from engine.paths import parse_path
 from engine.urn import STACK_TYPE, Urn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SIGNS = {
     "same": (" ", ""),
@@ -30,8 +32,7 @@ _DONE = {
     "create-replacement": "created replacement",
     "delete-replaced": "deleted original",
 }
-_VERBS = {"create": "to create", "update": "to update", "delete": "to delete", "replace": "to replace", "same": "unchanged"}
-_PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
+_COUNTED = ("create", "update", "delete", "replace")
 
 
 def print_json(event: Event, out: TextIO = sys.stdout) -> None:
@@ -74,7 +75,7 @@ class Display:
             "summaryEvent": self._summary,
         }
 
-    def _begin(self, content: Event) -> None:
+    def _begin(self, _: Event) -> None:
         self._steps.clear()
         self._diagnostics.clear()
         self._outputs = self._old_outputs = {}
@@ -120,8 +121,8 @@ class Display:
             self._print_tree()
         self._print_diagnostics()
         self._print_outputs()
-        words = _VERBS if content["isPreview"] else _PAST
         counts = content["resourceChanges"]
+        words = {op: f"to {op}" if content["isPreview"] else f"{op}d" for op in _COUNTED} | {"same": "unchanged"}
         parts = [f"{counts[op]} {word}" for op, word in words.items() if counts.get(op)]
         seconds = "" if content["isPreview"] else f"  ({content['durationSeconds']} s)"
         self._console.print(Text.assemble(("Resources: ", "bold"), ", ".join(parts) or "none", seconds))

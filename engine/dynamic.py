@@ -1,5 +1,7 @@
 """Dynamic providers, through Pulumi's own host ``python -m pulumi.dynamic``."""
 
+# ruff: noqa: A002, ARG002 - the signatures are those of Pulumi's provider protocol
+
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from threading import Lock
@@ -80,7 +82,7 @@ class DynamicProvider:
         failures = tuple(CheckFailure(item.property, item.reason) for item in answer.failures)
         return CheckResult(from_struct(answer.inputs), failures)
 
-    def diff(  # noqa: PLR0913 - the seam's signature
+    def diff(
         self,
         urn: str,
         id: str,
@@ -122,7 +124,7 @@ class DynamicProvider:
         read = from_struct(answer.inputs) if answer.HasField("inputs") else inputs
         return ReadResult(answer.id, read, from_struct(answer.properties))
 
-    def update(  # noqa: PLR0913 - the seam's signature
+    def update(
         self,
         urn: str,
         id: str,

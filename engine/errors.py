@@ -27,7 +27,7 @@ class InputError(EngineError):
     """What the user gave is wrong; the message names the file, field, value and remedy."""
 
 
-class Unsupported(InputError):
+class Unsupported(InputError):  # noqa: N818 - reads as what is said
     """A feature of Pulumi that this engine does not have.
 
     Args:
@@ -59,7 +59,7 @@ class ProviderError(EngineError):
     """A provider refused an operation and nothing changed."""
 
 
-class PartialFailure(ProviderError):
+class PartialFailure(ProviderError):  # noqa: N818 - reads as what happened
     """The object exists (it was created or updated) but did not become ready.
 
     The engine records the object, reports the reasons, and awaits it again at the next run.
@@ -70,19 +70,19 @@ class PartialFailure(ProviderError):
         reasons: Why it is not ready, most important first.
     """
 
-    def __init__(self, id: str, outputs: Mapping[str, Any], reasons: Sequence[str]) -> None:
+    def __init__(self, id: str, outputs: Mapping[str, Any], reasons: Sequence[str]) -> None:  # noqa: A002 - Pulumi's word
         super().__init__("; ".join(reasons))
         self.id = id
         self.outputs = dict(outputs)
         self.reasons = list(reasons)
 
 
-class Interrupted(ProviderError):
+class Interrupted(ProviderError):  # noqa: N818 - reads as what happened
     """The request was sent but its outcome is not known, for example because the connection broke.
 
     The engine keeps the operation as pending and settles it at the next run.
     """
 
 
-class Unreachable(ProviderError):
+class Unreachable(ProviderError):  # noqa: N818 - reads as what happened
     """The provider's service cannot be reached, or it refuses the credentials; nothing changed."""

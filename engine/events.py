@@ -41,7 +41,7 @@ class Events:
         """Begin: the configuration, its secrets masked."""
         self._emit("preludeEvent", {"config": dict(config)})
 
-    def before(  # noqa: PLR0913 - the fields of Pulumi's StepEventMetadata
+    def before(
         self,
         op: str,
         old: Resource | None,
@@ -136,7 +136,8 @@ def _metadata(
         "new": _state(new),
         "keys": list(replaces),
         "diffs": sorted({path.split(".")[0].split("[")[0] for path in detailed or ()}),
-        "detailedDiff": {path: {"diffKind": kind, "inputDiff": True} for path, kind in (detailed or {}).items()} or None,
+        "detailedDiff": {path: {"diffKind": kind, "inputDiff": True} for path, kind in (detailed or {}).items()}
+        or None,
         "logical": op in LOGICAL,
         "provider": resource.provider,
     }

@@ -128,7 +128,7 @@ class Executor:
             return True
         return provider_package(old.type) is not None
 
-    def _run(  # noqa: PLR0913 - one call of a provider and all that surrounds it
+    def _run(
         self,
         type_: Operation,
         op: str,

@@ -34,7 +34,12 @@ class Host:
     ) -> None:
         self._process = start_python(["module", module, *arguments], folder, environment)
         errors: list[str] = []
-        reader = pass_on(self._process.stderr, lambda line: (errors.append(line), take(line)))
+
+        def take_error(line: str) -> None:
+            errors.append(line)
+            take(line)
+
+        reader = pass_on(self._process.stderr, take_error)
         stdout = self._process.stdout
         port = stdout.readline().strip() if stdout else ""
         if not port.isdigit():

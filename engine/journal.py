@@ -42,8 +42,6 @@ class Journal:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         try:
             with self._appending:
-                if self._broken:
-                    raise OSError(0, "an earlier record could not be written")
                 descriptor = self._open()
                 _write_whole(descriptor, line)
                 self._appended = mine = self._appended + 1
@@ -57,6 +55,8 @@ class Journal:
             raise StateError(f"cannot write the journal {self.path}: {error.strerror}") from error
 
     def _open(self) -> int:
+        if self._broken:
+            raise OSError(0, "an earlier record could not be written")
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o600)

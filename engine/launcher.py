@@ -17,6 +17,7 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 USER_ERROR = 32
 """Exit code of a program whose error has been logged, as Pulumi's language hosts use it."""
@@ -67,27 +68,36 @@ async def wait_for_rpcs(await_all_outstanding_tasks: bool = True) -> None:
     while True:
         while manager.rpcs:
             await asyncio.sleep(0)
-            try:
-                await manager.rpcs.pop()
-            except Exception as error:
-                if manager.unhandled_exception is None:
-                    raise
-                raise error from manager.unhandled_exception.with_traceback(manager.exception_traceback)
+            await _finish_call(manager)
         if manager.unhandled_exception is not None:
             raise manager.unhandled_exception.with_traceback(manager.exception_traceback)
-        while await_all_outstanding_tasks:
-            with settings.SETTINGS.lock:
-                pending = list(settings.SETTINGS.outputs)
-                settings.SETTINGS.outputs.clear()
-            if not pending:
-                break
-            done, waiting = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                await task
-            with settings.SETTINGS.lock:
-                settings.SETTINGS.outputs.update(waiting)
+        if await_all_outstanding_tasks:
+            await _finish_outputs(settings.SETTINGS)
         if not manager.rpcs:
             break
+
+
+async def _finish_call(manager: Any) -> None:
+    try:
+        await manager.rpcs.pop()
+    except Exception as error:
+        if manager.unhandled_exception is None:
+            raise
+        raise error from manager.unhandled_exception.with_traceback(manager.exception_traceback)
+
+
+async def _finish_outputs(settings: Any) -> None:
+    while True:
+        with settings.lock:
+            pending = list(settings.outputs)
+            settings.outputs.clear()
+        if not pending:
+            return
+        done, waiting = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            await task
+        with settings.lock:
+            settings.outputs.update(waiting)
 
 
 def wait_loop_hash() -> str:

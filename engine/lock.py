@@ -44,7 +44,13 @@ def _write(descriptor: int, content: bytes) -> None:
 
 def _holder(command: str) -> dict[str, object]:
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {"pid": os.getpid(), "host": os.uname().nodename, "user": getpass.getuser(), "command": command, "since": started}
+    return {
+        "command": command,
+        "user": getpass.getuser(),
+        "host": os.uname().nodename,
+        "pid": os.getpid(),
+        "since": started,
+    }
 
 
 def _describe(path: Path) -> str:

@@ -1,4 +1,6 @@
-"""The gRPC services that a program talks to: Pulumi's resource monitor and engine. What is not supported is refused here."""
+"""The gRPC services that a program talks to, Pulumi's monitor and engine; what is not supported is refused here."""
+
+# ruff: noqa: N802, ARG002 - names and signatures are those of the remote procedures
 
 import re
 from collections.abc import Callable, Iterator
@@ -52,7 +54,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._deployer = deployer
         self._at_end = at_end
 
-    def GetDeploymentInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:  # noqa: N802
+    def GetDeploymentInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:
         """Tell the program where it runs and what it may ask."""
         scope = self._deployer.scope
         features = resource_pb2.ResourceMonitorFeature.values()
@@ -69,7 +71,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             supportedFeatures=[feature for feature in features if feature not in unanswered],
         )
 
-    def RegisterResource(  # noqa: N802
+    def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, context: grpc.ServicerContext
     ) -> resource_pb2.RegisterResourceResponse:
         """Bring a resource into being."""
@@ -80,7 +82,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         outputs = to_struct(outcome.outputs or {})
         return resource_pb2.RegisterResourceResponse(urn=outcome.urn, id=outcome.id, object=outputs, result=result)
 
-    def RegisterResourceOutputs(  # noqa: N802
+    def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """Record the outputs of a component or of the stack."""
@@ -88,14 +90,15 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._deployer.register_outputs(request.urn, from_struct(request.outputs))
         return empty_pb2.Empty()
 
-    def Invoke(  # noqa: N802
+    def Invoke(
         self, request: resource_pb2.ResourceInvokeRequest, context: grpc.ServicerContext
     ) -> resource_pb2.ResourceInvokeResponse:
         """Look up a resource that is used as a value; functions of providers are refused."""
         with self._answering(context):
             if request.tok != _GET_RESOURCE:
                 raise Unsupported(f"The provider function {request.tok}")
-            return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(self._look_up(from_struct(request.args)))})
+            found: Any = {"return": to_struct(self._look_up(from_struct(request.args)))}
+            return resource_pb2.ResourceInvokeResponse(**found)
 
     def _look_up(self, arguments: Object) -> Object:
         resource = self._deployer.state.get(arguments["urn"])
@@ -103,42 +106,44 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             raise StateError(f"the state has no resource {arguments['urn']}")
         return {"urn": resource.urn, "id": resource.id, "state": resource.outputs}
 
-    def SignalAndWaitForShutdown(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+    def SignalAndWaitForShutdown(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Finish: everything is registered."""
         with self._answering(context):
             self._at_end()
         return empty_pb2.Empty()
 
-    def ReadResource(self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
-        feature = "StackReference" if request.type == "pulumi:pulumi:StackReference" else f"Reading ({request.type}.get)"
+        feature = (
+            "StackReference" if request.type == "pulumi:pulumi:StackReference" else f"Reading ({request.type}.get)"
+        )
         self._refuse(feature, context)
 
-    def ExistsResource(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def ExistsResource(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse("Asking whether a resource exists", context)
 
-    def Call(self, request: resource_pb2.ResourceCallRequest, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def Call(self, request: resource_pb2.ResourceCallRequest, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse(f"The provider method {request.tok}", context)
 
-    def RegisterPackage(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def RegisterPackage(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse(f"The parameterised package {request.name}", context)
 
-    def RegisterStackTransform(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def RegisterStackTransform(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse("register_resource_transform", context)
 
-    def RegisterStackInvokeTransform(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def RegisterStackInvokeTransform(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse("register_invoke_transform", context)
 
-    def RegisterResourceHook(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def RegisterResourceHook(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse("The resource option hooks", context)
 
-    def RegisterErrorHook(self, request: Any, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+    def RegisterErrorHook(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
         self._refuse("The resource option hooks (error hooks)", context)
 
@@ -170,7 +175,7 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         self._deployer = deployer
         self._root = ""
 
-    def Log(self, request: engine_pb2.LogRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+    def Log(self, request: engine_pb2.LogRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Show a message."""
         severity = _SEVERITIES[request.severity]
         ended = self._deployer.cancelled.is_set() and severity == "error"
@@ -178,20 +183,20 @@ class EngineService(engine_pb2_grpc.EngineServicer):
             self._deployer.events.diagnostic(severity, request.message, request.urn, ephemeral=request.ephemeral)
         return empty_pb2.Empty()
 
-    def GetRootResource(  # noqa: N802
+    def GetRootResource(
         self, request: engine_pb2.GetRootResourceRequest, context: grpc.ServicerContext
     ) -> engine_pb2.GetRootResourceResponse:
         """Return the stack's URN, once set."""
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
-    def SetRootResource(  # noqa: N802
+    def SetRootResource(
         self, request: engine_pb2.SetRootResourceRequest, context: grpc.ServicerContext
     ) -> engine_pb2.SetRootResourceResponse:
         """Take the stack's URN."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    def RequirePulumiVersion(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def RequirePulumiVersion(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Refuse: this is no version of Pulumi."""
         self._deployer.abort(Unsupported(f"require_pulumi_version({request.pulumi_version_range})"))
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not supported")

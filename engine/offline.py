@@ -1,5 +1,7 @@
 """Stands in, in previews, for provider packages that the engine has no provider for."""
 
+# ruff: noqa: A002, ARG002 - the signatures are those of Pulumi's provider protocol
+
 from engine.errors import ProviderError, Unsupported
 from engine.provider import Changes, CheckResult, DiffResult, ReadResult
 from engine.values import Object
@@ -25,7 +27,7 @@ class OfflineProvider:
         """Accept any inputs."""
         return CheckResult(new_inputs)
 
-    def diff(  # noqa: PLR0913 - the seam's signature
+    def diff(
         self,
         urn: str,
         id: str,
@@ -42,7 +44,7 @@ class OfflineProvider:
         self._refuse(preview)
         return "", inputs
 
-    def update(  # noqa: PLR0913 - the seam's signature
+    def update(
         self,
         urn: str,
         id: str,

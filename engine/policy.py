@@ -123,7 +123,9 @@ class _Pack:
         self._configure(session, preview=preview)
         info = self.call("GetAnalyzerInfo", empty_pb2.Empty())
         self.name, self.version = info.name, str(document.get("version") or info.version)
-        levels = {item.name: analyzer_pb2.PolicyConfig(enforcementLevel=item.enforcementLevel) for item in info.policies}
+        levels = {
+            item.name: analyzer_pb2.PolicyConfig(enforcementLevel=item.enforcementLevel) for item in info.policies
+        }
         self.call("Configure", analyzer_pb2.ConfigureAnalyzerRequest(policyConfig={**levels, **info.initialConfig}))
 
     def _configure(self, session: Session, *, preview: bool) -> None:

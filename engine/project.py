@@ -64,7 +64,9 @@ def load_project(folder: Path) -> Project:
     for candidate in (folder, *folder.parents):
         if (path := candidate / "Pulumi.yaml").is_file():
             return _parse_project(path, read_yaml(path))
-    raise InputError(f"no Pulumi.yaml project file found in {folder} or above; run in the project's folder or use --cwd")
+    raise InputError(
+        f"no Pulumi.yaml project file found in {folder} or above; run in the project's folder or use --cwd"
+    )
 
 
 def _parse_project(path: Path, document: Mapping[str, Any]) -> Project:
@@ -177,6 +179,7 @@ def write_stack_salt(project: Project, stack: str, salt: str) -> None:
     """Put the salt into the stack's file, keeping its comments and order."""
     path = project.stack_file(stack)
     yaml = YAML()
+    yaml.width = 4096  # the salt stays on one line, as Pulumi writes it
     document = (yaml.load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
     document["encryptionsalt"] = salt
     text = StringIO()

@@ -1,7 +1,7 @@
 """The seam between the engine and what manages resources: Pulumi's provider protocol over plain Python values.
 
-The engine decides *what* to do with a resource, a :class:`Provider` knows *how*. Every method is synchronous and is called
-from many threads at once. Inputs and outputs are plain values (:mod:`engine.values`): no
+The engine decides *what* to do with a resource, a :class:`Provider` knows *how*. Every method is synchronous and is
+called from many threads at once. Inputs and outputs are plain values (:mod:`engine.values`): no
 :class:`~engine.values.Secret` ever reaches a provider, :data:`~engine.values.UNKNOWN` may stand anywhere when
 ``preview`` is true, and in :meth:`Provider.check`, :meth:`Provider.diff` and :meth:`Provider.configure` of a preview.
 
@@ -10,6 +10,8 @@ Providers raise :class:`~engine.errors.ProviderError` when nothing changed,
 :class:`~engine.errors.Interrupted` when the outcome is not known, and
 :class:`~engine.errors.Unreachable` when their service cannot be reached.
 """
+
+# ruff: noqa: A002 - the signatures are those of Pulumi's provider protocol
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -93,7 +95,7 @@ class ResourceManager(Protocol):
         """
         ...
 
-    def diff(  # noqa: PLR0913 - the fields of Pulumi's DiffRequest
+    def diff(
         self,
         urn: str,
         id: str,
@@ -112,7 +114,7 @@ class ResourceManager(Protocol):
             urn: The resource's URN.
             inputs: What :meth:`check` returned.
             timeout: Seconds to wait; None for the provider's own default.
-            preview: Change nothing; return an empty id when it is not known, and ``UNKNOWN`` for what the service decides.
+            preview: Change nothing; return an empty id when it is not known, ``UNKNOWN`` for what the service decides.
 
         Returns:
             The id and the outputs.
@@ -137,7 +139,7 @@ class ResourceManager(Protocol):
         """Read a resource; None when it is gone. ``inputs`` and ``outputs`` are the recorded ones, or empty."""
         ...
 
-    def update(  # noqa: PLR0913 - the fields of Pulumi's UpdateRequest
+    def update(
         self,
         urn: str,
         id: str,

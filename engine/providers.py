@@ -1,5 +1,7 @@
 """The providers of one run: which package manages what, with which configuration."""
 
+# ruff: noqa: A002, ARG002 - the signatures are those of Pulumi's provider protocol
+
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -120,7 +122,7 @@ class ProviderResources:
         kept = {key: value for key, value in new_inputs.items() if key in _ENGINE_KEYS}
         return replace(result, inputs={**result.inputs, **kept})
 
-    def diff(  # noqa: PLR0913 - the seam's signature
+    def diff(
         self,
         urn: str,
         id: str,
@@ -140,7 +142,7 @@ class ProviderResources:
         """Give the provider an identity."""
         return "" if preview else str(uuid.uuid4()), inputs
 
-    def update(  # noqa: PLR0913 - the seam's signature
+    def update(
         self,
         urn: str,
         id: str,

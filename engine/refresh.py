@@ -38,7 +38,9 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
     except Unreachable:
         raise
     except ProviderError as error:
-        deployer.events.diagnostic("warning", f"{UNSETTLED}, and whether it exists cannot be known: {error}", wanted.urn)
+        deployer.events.diagnostic(
+            "warning", f"{UNSETTLED}, and whether it exists cannot be known: {error}", wanted.urn
+        )
         return
     if found is None:
         deployer.state.commit(end=pending.key)

@@ -96,7 +96,7 @@ _CONVERTED = {"urn", "custom", "type", "inputs", "outputs"}
 
 
 def resource_to_json(resource: Resource, encrypt: Callable[[str], str] | None) -> dict[str, Any]:
-    """Write a resource as checkpoints have it; empty fields are left out, secrets stay plain text without ``encrypt``."""
+    """Write a resource as checkpoints have it, without empty fields; without ``encrypt`` secrets stay plain text."""
     document: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom, "type": resource.type}
     for name in ("inputs", "outputs"):
         if properties := getattr(resource, name):

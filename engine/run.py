@@ -81,7 +81,7 @@ class Result:
         return sum(count for op, count in self.changes.items() if op not in ("same", "refresh"))
 
 
-class Declined(EngineError):
+class Declined(EngineError):  # noqa: N818 - reads as what happened
     """The user did not confirm."""
 
 
@@ -257,7 +257,7 @@ def _stopping_gently(deployer: Deployer, providers: Providers) -> Iterator[None]
         yield
         return
 
-    def stop(number: int, frame: object) -> None:
+    def stop(*_: object) -> None:
         if deployer.cancelled.is_set():
             raise KeyboardInterrupt
         deployer.cancelled.set()
@@ -292,4 +292,3 @@ def read_history(place: Place) -> list[dict[str, Any]]:
     """Return the entries of finished runs, the newest first."""
     files = place.files(place.project())
     return [json.loads(path.read_bytes()) for path in sorted(files.history.glob("*.history.json"), reverse=True)]
-

@@ -12,7 +12,7 @@ from engine.errors import InputError
 from engine.journal import Journal
 from engine.lock import stack_lock
 from engine.project import Configuration, Project, load_configuration, load_project, read_stack_salt, write_stack_salt
-from engine.state import Deployment, State, StackFiles, load_deployment, read_salt, save_checkpoint
+from engine.state import Deployment, StackFiles, State, load_deployment, read_salt, save_checkpoint
 
 
 class StackNotFound(InputError):  # noqa: N818 - named as Pulumi names it
@@ -108,7 +108,9 @@ def _load(place: Place, project: Project, files: StackFiles) -> Session:
     crypter.unlock()
     configuration = load_configuration(project, place.stack, crypter.decrypt)
     salt = read_salt(files.checkpoint)
-    opener = crypter if salt in (None, crypter.salt_line) else Crypter(salt, partial(passphrase_from, place.environment))
+    opener = (
+        crypter if salt in (None, crypter.salt_line) else Crypter(salt, partial(passphrase_from, place.environment))
+    )
     return Session(place, project, files, crypter, configuration, load_deployment(files, opener))
 
 

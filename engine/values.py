@@ -1,6 +1,6 @@
 """Property values as the engine and its providers exchange them: plain JSON-like Python, and three wrappers.
 
-Integral numbers are ``int``. :data:`UNKNOWN` stands for a value known only after the update and occurs in previews only.
+Integral numbers are ``int``. :data:`UNKNOWN` stands for a value known only after the update; it occurs in previews.
 :class:`Secret` marks a value to be encrypted in state and masked in displays; providers never see it.
 :class:`Reference` is a resource used as a value.
 """

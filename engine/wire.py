@@ -74,15 +74,7 @@ def to_struct(object_: Object) -> struct_pb2.Struct:
 
 
 def _fill(target: struct_pb2.Value, value: Value) -> None:
-    if value is None:
-        target.null_value = struct_pb2.NULL_VALUE
-    elif isinstance(value, str):
-        target.string_value = value
-    elif isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, int | float):
-        target.number_value = value
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         target.struct_value.SetInParent()
         for key, item in value.items():
             _fill(target.struct_value.fields[key], item)
@@ -90,8 +82,22 @@ def _fill(target: struct_pb2.Value, value: Value) -> None:
         target.list_value.SetInParent()
         for item in value:
             _fill(target.list_value.values.add(), item)
+    elif value is None or isinstance(value, str | bool | int | float):
+        _fill_scalar(target, value)
     else:
         _fill(target, _envelope(value, lambda secret: {"value": secret}))
+
+
+def _fill_scalar(target: struct_pb2.Value, value: str | bool | float | None) -> None:
+    match value:
+        case None:
+            target.null_value = struct_pb2.NULL_VALUE
+        case str():
+            target.string_value = value
+        case bool():
+            target.bool_value = value
+        case _:
+            target.number_value = value
 
 
 def _envelope(value: Value, secret: Callable[[Value], Object]) -> Value:

@@ -107,7 +107,7 @@ def _pinned(module: Path) -> list[Tool]:
     packages = re.findall(r"^tool ([^(\s]+)$", text, re.MULTILINE) + [
         line for block in blocks for line in block.split()
     ]
-    return [Tool(RENAMED.get(package, package.rsplit("/", 1)[-1]), module, package) for package in packages]
+    return [Tool(RENAMED.get(package) or package.rsplit("/", 1)[-1], module, package) for package in packages]
 
 
 def _own(module: Path) -> list[Tool]:

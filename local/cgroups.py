@@ -89,9 +89,8 @@ def remove(layout: Layout) -> None:
     """Remove the groups, and the group of all platforms when this was the last one."""
     for hierarchy in hierarchies():
         top = hierarchy / layout.cgroup
-        for path in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+        for path in _tree(top):
             _remove(path)
-        _remove(top)
         with contextlib.suppress(OSError):
             top.parent.rmdir()
 
@@ -99,10 +98,15 @@ def remove(layout: Layout) -> None:
 def _members(layout: Layout, group: str) -> set[int]:
     found: set[int] = set()
     for hierarchy in hierarchies():
-        for procs in (hierarchy / layout.cgroup / group).rglob("cgroup.procs"):
+        for path in _tree(hierarchy / layout.cgroup / group):
             with contextlib.suppress(OSError):  # a group may vanish while it is read
-                found.update(map(int, procs.read_text().split()))
+                found.update(map(int, (path / "cgroup.procs").read_text().split()))
     return found
+
+
+def _tree(top: Path) -> list[Path]:
+    """A group and all groups below it, the lowest first; one that vanishes meanwhile is left out."""
+    return [Path(path) for path, _, _ in os.walk(top, topdown=False)]
 
 
 def _remove(path: Path, patience: float = 5.0) -> None:

@@ -32,6 +32,8 @@ KERNEL_FEATURES = {
 }
 """Feature and a shell line that uses it inside a namespace of its own."""
 
+PROBE = ["unshare", "--net", "sh", "-ec"]
+
 CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 
 
@@ -70,9 +72,9 @@ def require_kernel() -> None:
         RefusedError: naming the first feature that is missing.
     """
     for feature, line in KERNEL_FEATURES.items():
-        tried = subprocess.run(["unshare", "--net", "sh", "-ec", line], capture_output=True, text=True, check=False)
+        tried = subprocess.run([*PROBE, line], capture_output=True, text=True, check=False)
         if tried.returncode:
-            message = f"the kernel lacks {feature}: {tried.stderr.strip().splitlines()[-1:] or tried.returncode}"
+            message = f"the kernel lacks {feature}: {tried.stderr.strip().partition(chr(10))[0]}"
             raise RefusedError(message)
     if "overlay" not in Path("/proc/filesystems").read_text() and subprocess.call(["modprobe", "overlay"]):
         message = "the kernel lacks overlayfs (CONFIG_OVERLAY_FS)"

@@ -40,25 +40,25 @@ def create(layout: Layout) -> None:
     """Make the namespace and what belongs in it; what is there already stays."""
     if not exists(layout):
         _make_namespace(layout)
-    _run([*enter(layout), "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"])
-    _run([*enter(layout), "ip", "link", "set", "lo", "up"])
+    run([*enter(layout), "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"])
+    run([*enter(layout), "ip", "link", "set", "lo", "up"])
     if BRIDGE not in interfaces(layout):
-        _run([*enter(layout), "ip", "link", "add", BRIDGE, "type", "bridge"])
-    _run([*enter(layout), "ip", "address", "replace", f"{NODE_ADDRESS}/24", "dev", BRIDGE])
-    _run([*enter(layout), "ip", "link", "set", BRIDGE, "up"])
-    _run([*enter(layout), "ip", "route", "replace", SERVICE_NETWORK, "dev", BRIDGE])
+        run([*enter(layout), "ip", "link", "add", BRIDGE, "type", "bridge"])
+    run([*enter(layout), "ip", "address", "replace", f"{NODE_ADDRESS}/24", "dev", BRIDGE])
+    run([*enter(layout), "ip", "link", "set", BRIDGE, "up"])
+    run([*enter(layout), "ip", "route", "replace", SERVICE_NETWORK, "dev", BRIDGE])
 
 
 def delete(layout: Layout) -> None:
     """Remove the namespace; its interfaces, routes and firewall rules go with it."""
     if exists(layout):
-        _run(["umount", str(layout.namespace_path)])
+        run(["umount", str(layout.namespace_path)])
     layout.namespace_path.unlink(missing_ok=True)
 
 
 def interfaces(layout: Layout) -> list[str]:
     """Names of the interfaces inside."""
-    listing = _run([*enter(layout), "ip", "-oneline", "link", "show"])
+    listing = run([*enter(layout), "ip", "-oneline", "link", "show"])
     return [line.split(": ")[1].split("@")[0] for line in listing.splitlines()]
 
 
@@ -68,16 +68,21 @@ def mount_points() -> list[str]:
     return [line.split()[4].encode().decode("unicode_escape") for line in lines]
 
 
-def _make_namespace(layout: Layout) -> None:
-    # Not `ip netns add`: that leaves a mount on /run/netns behind, which `down` could not tell from another's.
-    NAMESPACES.mkdir(exist_ok=True)
-    layout.namespace_path.touch()
-    _run(["unshare", f"--net={layout.namespace_path}", "--", "true"])
+def run(command: list[str]) -> str:
+    """Run a command and return what it printed.
 
-
-def _run(command: list[str]) -> str:
+    Raises:
+        PlatformError: it failed, with what it said.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         message = f"{' '.join(command)} failed: {done.stderr.strip()}"
         raise PlatformError(message)
     return done.stdout
+
+
+def _make_namespace(layout: Layout) -> None:
+    # Not `ip netns add`: that leaves a mount on /run/netns behind, which `down` could not tell from another's.
+    NAMESPACES.mkdir(exist_ok=True)
+    layout.namespace_path.touch()
+    run(["unshare", f"--net={layout.namespace_path}", "--", "true"])

@@ -54,4 +54,10 @@ def _install(names: list[str]) -> None:
 
 def _apt_get(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    return subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["apt-get", "--option=DPkg::Lock::Timeout=300", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

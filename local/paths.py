@@ -106,6 +106,7 @@ class Layout:
         """The kubeconfig a component uses inside the network namespace."""
         return self.configuration / f"{client}.kubeconfig"
 
+    @property
     def lock(self) -> Path:
         """File locked while a command changes the platform."""
         return Path("/run/cloison") / f"{self.name}.lock"

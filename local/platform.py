@@ -111,7 +111,7 @@ class Platform:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        path = self.layout.lock()
+        path = self.layout.lock
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as lock:
             try:
@@ -120,6 +120,8 @@ class Platform:
                 message = f"another command is changing platform {self.layout.name}: wait for it to end"
                 raise RefusedError(message) from None
             yield
+            if not self.layout.run.exists():
+                path.unlink(missing_ok=True)
 
 
 def up(name: str = DEFAULT_NAME) -> Platform:

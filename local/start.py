@@ -5,11 +5,11 @@ Every step looks at what is there first, so the same code starts, heals, renews 
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from string import Template
 
-from local import build, cgroups, dns, identities, network, ports, settings, waiting
+from local import build, cgroups, dns, identities, kernel, network, ports, resolver, settings, waiting
 from local.certificates import write_private
 from local.components import CONTROL_PLANE, Component, Context, components
 from local.containers import Containerd
@@ -29,11 +29,20 @@ def prepare(layout: Layout, ways_in: Ports) -> dict[str, Component]:
     for folder in (layout.state, layout.run, layout.audit_log.parent, layout.volumes):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ports.record(layout, ways_in)
+    kernel.keep()
+    if not network.exists(layout):
+        _clear_stale(layout)
     cgroups.create(layout)
     network.create(layout)
     context = Context(layout, identities.ensure(layout, ways_in), build.tool)
     _configure(context)
     return components(context)
+
+
+def _clear_stale(layout: Layout) -> None:
+    """Without the network namespace, whatever still runs has lost its network, and no pod address is in use."""
+    cgroups.kill(layout)
+    shutil.rmtree(layout.run / "addresses", ignore_errors=True)
 
 
 def _configure(context: Context) -> None:
@@ -85,13 +94,13 @@ class Start:
         with self._progress.step("containerd, images of the platform"):
             self._launch("containerd")
             self._wait(self._containerd.ready, "an answer of containerd", "containerd")
-            images = {name: ProgramImage(build.tool(name)) for name in ("pause", "coredns")}
-            for image in images.values():
-                self._containerd.ensure(image)
+            for name in ("pause", "coredns"):
+                self._containerd.ensure(ProgramImage(build.tool(name)))
         with self._progress.step("node, storage, DNS"):
             since = dt.datetime.now(dt.UTC)
             restarted = self._launch(*(name for name in self._parts if name not in CONTROL_PLANE))
-            self._apply("20-storage.yaml", "30-dns.yaml", coredns_image=images["coredns"].reference)
+            self._apply("20-storage.yaml")
+            resolver.refresh(self._layout, self._kubectl)
             self._wait(lambda: self._ready(since if "kubelet" in restarted else None), "a Ready node", *self._parts)
             self._wait(lambda: dns.answers(self._layout), "an answer of the DNS", *self._parts)
 
@@ -101,10 +110,8 @@ class Start:
     def _wait(self, condition: Callable[[], bool], what: str, *alive: str) -> None:
         waiting.until(lambda: self._launcher.require_alive(*alive) and condition(), what, 90.0)
 
-    def _apply(self, *names: str, **values: str) -> None:
-        known = {"dns_address": network.DNS_ADDRESS, **values}
-        texts = [Template((MANIFESTS / name).read_text()).substitute(known) for name in names]
-        self._kubectl.apply("\n---\n".join(texts))
+    def _apply(self, name: str) -> None:
+        self._kubectl.apply((MANIFESTS / name).read_text())
 
     def _ready(self, since: dt.datetime | None) -> bool:
         """Whether the node says it is Ready, and has said so after `since`: before, it may be an old word."""

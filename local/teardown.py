@@ -6,14 +6,17 @@ import os
 import shutil
 from pathlib import Path
 
-from local import cgroups, network
+from local import cgroups, kernel, network
 from local.components import START_ORDER
 from local.errors import PlatformError
 from local.launch import supervisor
-from local.paths import Layout
+from local.paths import Layout, platforms
 
 CNI_RESULTS = Path("/var/lib/cni/results")
 """Where the CNI library keeps its results: a path it does not let one choose."""
+
+KUBELET_SOCKETS = Path("/var/lib/kubelet/device-plugins")
+"""Where the kubelet waits for device plugins: a path it does not let one choose."""
 
 CONTAINER_LOGS = Path("/var/log/containers")
 """Where the kubelet links to the pods' logs: a path it does not let one choose."""
@@ -47,6 +50,9 @@ def remove(layout: Layout) -> None:
     cgroups.remove(layout)
     shutil.rmtree(layout.run, ignore_errors=True)
     _remove_files_elsewhere(layout)
+    if not any(network.exists(other) for other in platforms()):
+        kernel.put_back()
+        _remove_kubelet_socket()
 
 
 def _unmount(layout: Layout) -> None:
@@ -60,6 +66,13 @@ def _detach(point: str) -> None:
     if ctypes.CDLL(None, use_errno=True).umount2(point.encode(), MNT_DETACH):
         message = f"cannot unmount {point}: {os.strerror(ctypes.get_errno())}"
         raise PlatformError(message)
+
+
+def _remove_kubelet_socket() -> None:
+    (KUBELET_SOCKETS / "kubelet.sock").unlink(missing_ok=True)
+    for folder in (KUBELET_SOCKETS, KUBELET_SOCKETS.parent):
+        with contextlib.suppress(OSError):  # not there, or in use by others
+            folder.rmdir()
 
 
 def _remove_files_elsewhere(layout: Layout) -> None:

@@ -48,6 +48,27 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+@contextmanager
+def plugged(node: str, name: str, addresses: Iterable[str]) -> Iterator[str]:
+    """A network namespace with these addresses, wired to the node's as a pod; yields its name."""
+    namespace, device = f"{node}-{name}", f"veth-{name}"
+    ip("netns", "add", namespace)
+    try:
+        ip("-n", node, "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        ip("-n", node, "addr", "add", f"{GATEWAY}/32", "dev", device)
+        ip("-n", node, "link", "set", device, "up")
+        for each in ("lo", "eth0"):
+            ip("-n", namespace, "link", "set", each, "up")
+        for address in addresses:
+            ip("-n", namespace, "addr", "add", f"{address}/32", "dev", "eth0")
+            ip("-n", node, "route", "add", address, "dev", device)
+        ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
+        ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
+        yield namespace
+    finally:
+        ip("netns", "del", namespace)
+
+
 @dataclass
 class Wires:
     """A node, its pods, and a host outside, with a listener on every address, protocol and port of interest."""
@@ -75,29 +96,14 @@ class Wires:
             ip("link", "set", "node0", "up")
             Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         for index, address in enumerate(self.pods):
-            self._plug(str(index), [address])
-        self._plug("out", self.outside)
+            self._open.enter_context(plugged(self.node, str(index), [address]))
+        self._open.enter_context(plugged(self.node, "out", self.outside))
         for address in (*self.pods, *self.outside, self.node_address):
             self._listen(address)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    def _plug(self, name: str, addresses: Iterable[str]) -> None:
-        namespace = f"{self.node}-{name}"
-        ip("netns", "add", namespace)
-        self._open.callback(ip, "netns", "del", namespace)
-        ip("-n", self.node, "link", "add", f"veth-{name}", "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        ip("-n", self.node, "addr", "add", f"{GATEWAY}/32", "dev", f"veth-{name}")
-        ip("-n", self.node, "link", "set", f"veth-{name}", "up")
-        for device in ("lo", "eth0"):
-            ip("-n", namespace, "link", "set", device, "up")
-        for address in addresses:
-            ip("-n", namespace, "addr", "add", f"{address}/32", "dev", "eth0")
-            ip("-n", self.node, "route", "add", address, "dev", f"veth-{name}")
-        ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
-        ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
 
     def _listen(self, address: str) -> None:
         with inside(self.namespace_of(address)):
