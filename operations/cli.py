@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from rich.console import Console
 
 from documents import InvalidDocumentsError
 from operations.addresses import addresses, tokens
+from operations.editing import set_state, write_new
 from operations.engines import Engine, choose_engine
-from operations.errors import OperationError
+from operations.errors import OperationError, UsageError
 from operations.smoke import check
 from operations.stack import CHECKOUT, LOCAL, Stack
 
@@ -26,6 +28,7 @@ application = typer.Typer(
 )
 
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on: a file stacks/Pulumi.<stack>.yaml.")]
+ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
 ProjectFolder = Annotated[Path, typer.Option("--project", help="Folder of the Pulumi project.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
@@ -34,7 +37,19 @@ talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @application.command()
-def validate(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
+def new(
+    name: ProjectName,
+    lead: Annotated[str, typer.Option("--lead", help="E-mail address of the project's lead.")] = "lead@organisation.example",
+    project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT,
+) -> None:
+    """Write a valid workspace file to start from; contact nothing."""
+    typer.echo(f"{write_new(project / 'workspaces', name, lead, _today())}: written; edit it, then run `cloison preview`")
+
+
+@application.command()
+def validate(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT) -> None:
     """Check the stack's profile and every workspace file; contact nothing."""
     chosen = _checked(project, stack)
     count = len(chosen.workspaces())
@@ -42,14 +57,16 @@ def validate(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> Non
 
 
 @application.command()
-def preview(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+def preview(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
     """Show what `up` would do, and change nothing."""
     chosen = _checked(project, stack)
     _engine(chosen).run(chosen, "preview", ["--json"] if as_json else [])
 
 
 @application.command()
-def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def up(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Make the cluster what the workspace files say, and print where each member finds each tool."""
     chosen = _checked(project, stack)
     engine = _engine(chosen)
@@ -60,7 +77,8 @@ def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = F
 @application.command()
 def urls(
     stack: StackName = LOCAL,
-    project: ProjectFolder = CHECKOUT,
+    project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT,
     as_json: Json = False,
     show_tokens: Annotated[bool, typer.Option("--show-tokens", help="Print what each member signs in with.")] = False,
 ) -> None:
@@ -77,7 +95,8 @@ def urls(
 
 
 @application.command()
-def smoke(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
+def smoke(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT) -> None:
     """Fetch every address, and run a Python and an R cell in the first JupyterLab."""
     chosen = _checked(project, stack)
     engine = choose_engine(chosen)
@@ -86,7 +105,35 @@ def smoke(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
 
 
 @application.command()
-def destroy(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def freeze(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+    """Lock a project: nobody signs in, servers stop, data stay. `thaw` undoes it."""
+    _change_state(Stack(project, stack), name, "frozen", yes=yes)
+
+
+@application.command()
+def thaw(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+    """Open a frozen project again."""
+    _change_state(Stack(project, stack), name, "active", yes=yes)
+
+
+@application.command()
+def end(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+    """End a project for good: nobody signs in, and its data lose their protection.
+
+    The data are deleted by the first `up` after the project's file is removed, or by `destroy`.
+    """
+    if not yes and typer.prompt(f"Type the name of the project whose data may be deleted ({name})") != name:
+        message = "that is another name; nothing was changed"
+        raise UsageError(message)
+    _change_state(Stack(project, stack), name, "ended", yes=yes)
+
+
+@application.command()
+def destroy(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
+ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Delete everything the stack made, members' data included. Shows the plan and asks first."""
     chosen = Stack(project, stack)
     chosen.profile()
@@ -117,6 +164,18 @@ def _checked(project: Path, stack: str) -> Stack:
     chosen.profile()
     chosen.workspaces()
     return chosen
+
+
+def _change_state(stack: Stack, name: str, state: str, *, yes: bool) -> None:
+    """Change a project's state in its file, then make the cluster agree."""
+    stack.profile()
+    set_state(stack.project / "workspaces" / f"{name}.yaml", state, _today())
+    stack.workspaces()
+    _engine(stack).run(stack, "up", ["--yes"] if yes else [])
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _engine(stack: Stack) -> Engine:

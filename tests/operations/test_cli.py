@@ -46,4 +46,4 @@ def test_an_unknown_stack_is_refused_in_one_line(verb: str, project: Path, capsy
 
 def test_validate_says_what_it_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("validate", "--project", str(project)) == 0
-    assert capsys.readouterr().out == "1 workspace on One-node Kubernetes on this machine: all files are valid\n"
+    assert capsys.readouterr().out == "3 workspaces on One-node Kubernetes on this machine: all files are valid\n"
