@@ -39,17 +39,16 @@ talk = Console(stderr=True, highlight=False, soft_wrap=True)
 @application.command()
 def new(
     name: ProjectName,
-    lead: Annotated[str, typer.Option("--lead", help="E-mail address of the project's lead.")] = "lead@organisation.example",
-    project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT,
+    lead: Annotated[str, typer.Option("--lead", help="E-mail of the project's lead.")] = "lead@organisation.example",
+    project: ProjectFolder = CHECKOUT,
 ) -> None:
     """Write a valid workspace file to start from; contact nothing."""
-    typer.echo(f"{write_new(project / 'workspaces', name, lead, _today())}: written; edit it, then run `cloison preview`")
+    file = write_new(project / "workspaces", name, lead, _today())
+    typer.echo(f"{file}: written; edit it, then run `cloison preview`")
 
 
 @application.command()
-def validate(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT) -> None:
+def validate(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
     """Check the stack's profile and every workspace file; contact nothing."""
     chosen = _checked(project, stack)
     count = len(chosen.workspaces())
@@ -57,16 +56,14 @@ ProjectFolder = CHECKOUT) -> None:
 
 
 @application.command()
-def preview(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+def preview(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
     """Show what `up` would do, and change nothing."""
     chosen = _checked(project, stack)
     _engine(chosen).run(chosen, "preview", ["--json"] if as_json else [])
 
 
 @application.command()
-def up(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Make the cluster what the workspace files say, and print where each member finds each tool."""
     chosen = _checked(project, stack)
     engine = _engine(chosen)
@@ -77,8 +74,7 @@ ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
 @application.command()
 def urls(
     stack: StackName = LOCAL,
-    project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT,
+    project: ProjectFolder = CHECKOUT,
     as_json: Json = False,
     show_tokens: Annotated[bool, typer.Option("--show-tokens", help="Print what each member signs in with.")] = False,
 ) -> None:
@@ -95,8 +91,7 @@ ProjectFolder = CHECKOUT,
 
 
 @application.command()
-def smoke(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT) -> None:
+def smoke(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
     """Fetch every address, and run a Python and an R cell in the first JupyterLab."""
     chosen = _checked(project, stack)
     engine = choose_engine(chosen)
@@ -105,22 +100,19 @@ ProjectFolder = CHECKOUT) -> None:
 
 
 @application.command()
-def freeze(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def freeze(name: ProjectName, stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Lock a project: nobody signs in, servers stop, data stay. `thaw` undoes it."""
     _change_state(Stack(project, stack), name, "frozen", yes=yes)
 
 
 @application.command()
-def thaw(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def thaw(name: ProjectName, stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Open a frozen project again."""
     _change_state(Stack(project, stack), name, "active", yes=yes)
 
 
 @application.command()
-def end(name: ProjectName, stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def end(name: ProjectName, stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """End a project for good: nobody signs in, and its data lose their protection.
 
     The data are deleted by the first `up` after the project's file is removed, or by `destroy`.
@@ -132,8 +124,7 @@ ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
 
 
 @application.command()
-def destroy(stack: StackName = LOCAL, project: ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
-ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
+def destroy(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
     """Delete everything the stack made, members' data included. Shows the plan and asks first."""
     chosen = Stack(project, stack)
     chosen.profile()
