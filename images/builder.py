@@ -91,7 +91,8 @@ class Builder:
         require_programs(log, **_PROGRAMS)
         with _workplace(self._store.root / ".work") as work:
             epoch = self._catalogue.epoch(recipe)
-            context.fill(work / "context", recipe, self._binaries(recipe), epoch, log, task.say)
+            binaries, downloads = self._binaries(recipe), self._store.root / ".downloads"
+            context.fill(work / "context", recipe, binaries, epoch, downloads, log, task.say)
             buildah = self._buildah(work, log, base, task)
             name = reference(recipe.name, content)
             buildah.build(

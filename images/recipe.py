@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from images.errors import RecipeError
+from images.maven import MavenInput
 
 REGISTRY = "cloison.local"
 """Host part of every image name. It resolves nowhere, so no node ever pulls from it by mistake."""
@@ -50,7 +51,7 @@ class Settings(_Declared):
 
     Raise it to take the packages of today. None means that of the image it stands on, and 1970-01-01 without one.
     """
-    inputs: dict[str, DebianInput | ToolInput] = Field(default_factory=dict)
+    inputs: dict[str, DebianInput | MavenInput | ToolInput] = Field(default_factory=dict)
     """Files of the build context that are made, not kept, by file name."""
 
 

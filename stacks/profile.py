@@ -5,11 +5,11 @@ record in the design's decision D3; a profile holds facts of one provider and no
 """
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from documents import InvalidDocumentsError, Problem, read_document, validate
+from documents import InvalidDocumentsError, Problem, read_document, refused, validate
 
 
 class _Part(BaseModel):
@@ -105,6 +105,39 @@ class Exposure(_Part):
     gateway: Gateway
 
 
+class Issuer(_Part):
+    """An OpenID Connect issuer that somebody else runs."""
+
+    title: str = Field(description="What the sign-in button says.")
+    authorize_url: str = Field(pattern=r"https://.+", description="Where browsers are sent to sign in.")
+    token_url: str = Field(pattern=r"https://.+", description="Where a hub exchanges a code for tokens.")
+    userinfo_url: str = Field(pattern=r"https://.+", description="Where a hub asks who signed in.")
+    groups_claim: str = Field(default="groups", description="Claim with the groups that somebody is a member of.")
+    cidrs: list[str] = Field(min_length=1, description="Address ranges that hubs reach the issuer at.")
+    port: int = Field(default=443, ge=1, le=65535)
+
+
+class Identity(_Part):
+    """Who says who somebody is."""
+
+    issuer: Issuer | None = Field(description="The issuer of the stack; null to install Keycloak.")
+    administration: str | None = Field(
+        default=None,
+        pattern=r"https://[^/]+",
+        description="Address of the installed Keycloak's admin API as the machine that runs the program reaches it, "
+        "never through the gateway; its certificate is made for that name.",
+    )
+    demonstration_accounts: bool = Field(
+        default=False, description="Whether the members of workspaces get accounts. Never where people are real."
+    )
+
+    @model_validator(mode="after")
+    def _administered(self) -> Self:
+        if self.issuer is None and self.administration is None:
+            raise refused("names neither an issuer nor how to administer Keycloak", "give `administration`")
+        return self
+
+
 class Registry(_Part):
     """Where the cluster finds the images that this project builds."""
 
@@ -119,6 +152,7 @@ class Profile(_Part):
     cluster: Cluster
     storage: Storage
     exposure: Exposure
+    identity: Identity
     registry: Registry
 
     def url(self, service: str, namespace: str, path: str) -> str:
@@ -126,7 +160,6 @@ class Profile(_Part):
         usual = {"http": 80, "https": 443}[self.exposure.scheme]
         port = "" if self.exposure.port == usual else f":{self.exposure.port}"
         return f"{self.exposure.scheme}://{service}.{namespace}.{self.exposure.domain}{port}{path}"
-
 
     def host(self, name: str) -> str:
         """Host name below the gateway's domain."""
