@@ -31,6 +31,9 @@ from stacks.profile import Profile
 CLIENTS_API_VERSION = "gateway.envoyproxy.io/v1alpha1"
 CERTIFICATE = "gateway-certificate"
 
+CLAIMED_HEADERS = ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP"]
+"""What a client may claim about where it comes from; dropped, so that what tools log is what the gateway saw."""
+
 Spec = Mapping[str, Any]
 
 
@@ -94,7 +97,7 @@ def _clients() -> Spec:
     return {
         "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}],
         "tls": {"minVersion": "1.2"},
-        "headers": {"lateResponseHeaders": {"set": [year]}},
+        "headers": {"earlyRequestHeaders": {"remove": CLAIMED_HEADERS}, "lateResponseHeaders": {"set": [year]}},
     }
 
 

@@ -27,6 +27,9 @@ ROUTED_LABELS = {"cloison/routed": "true"}
 ROUTED_PORT = 8443
 """Where they listen, for TLS."""
 
+ACCEPTED = 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
+"""A route is ready when the gateway has taken it up, not when it is stored."""
+
 Spec = Mapping[str, Any]
 
 
@@ -73,7 +76,10 @@ def route_manifests(host: str, backend: Backend, profile: Profile, paths: Sequen
     name = f"{backend.service}-route"
     sender = entry(profile)
     return RouteManifests(
-        route=Manifest(backend.metadata(name), _route(profile.host(host), backend, paths)),
+        route=Manifest(
+            {**backend.metadata(name), "annotations": {"pulumi.com/waitFor": ACCEPTED}},
+            _route(profile.host(host), backend, paths),
+        ),
         trust=Manifest(backend.metadata(name), _trust(backend, name)),
         authority=backend.metadata(name),
         allow_gateway=Manifest(backend.metadata(f"{name}-from-gateway"), _from(sender)) if sender else None,
@@ -119,7 +125,7 @@ def _from(sender: PodSelector) -> NetworkPolicySpecArgsDict:
 
 
 class Route(pulumi.ComponentResource):
-    """A host at the gateway."""
+    """A host at the gateway. It is ready when the gateway has taken it up, so the gateway must not wait for it."""
 
     def __init__(
         self,

@@ -58,10 +58,10 @@ class Deployed:
         known = self.platform.kubectl("get", "configmap", "-n", ECHO, "echo-route", "-o", r"jsonpath={.data.ca\.crt}")
         return ssl.create_default_context(cadata=known)
 
-    def get(self, path: str, host: str = HOST) -> urllib3.BaseHTTPResponse:
+    def get(self, path: str, host: str = HOST, **headers: str) -> urllib3.BaseHTTPResponse:
         """Ask the gateway as a browser does."""
         with urllib3.PoolManager(ssl_context=self.trusting(), retries=False, timeout=10) as client:
-            return client.request("GET", f"https://{host}:{self.port}{path}")
+            return client.request("GET", f"https://{host}:{self.port}{path}", headers=headers)
 
     def reaches(self, target: str, port: int) -> bool:
         """Whether a proxy's container can open a connection."""
@@ -136,6 +136,11 @@ def test_a_path_that_no_route_names_is_not_there(deployed: Deployed) -> None:
 
 def test_a_host_that_no_route_names_is_not_there(deployed: Deployed) -> None:
     assert deployed.get("/hostname", "other.gateway.platform-gateway.localhost").status == 404
+
+
+def test_a_client_cannot_claim_another_address(deployed: Deployed) -> None:
+    claimed = {"X-Forwarded-For": "203.0.113.7"}
+    assert deployed.get("/header?key=X-Forwarded-For", **claimed).data.decode() == "10.244.0.1"
 
 
 def test_http_is_refused(deployed: Deployed) -> None:

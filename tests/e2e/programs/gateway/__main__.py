@@ -88,7 +88,7 @@ front: ServiceSpecArgsDict = {"selector": labels, "ports": [{"name": "https", "p
 Service(NAME, metadata=metadata, spec=front, opts=inside)
 Route(
     NAME,
-    route_manifests(NAME, backend, profile, ["/hostname", "/echo"]),
+    route_manifests(NAME, backend, profile, ["/hostname", "/echo", "/header"]),
     authority,
     pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace, definitions]),
 )
