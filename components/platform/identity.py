@@ -40,9 +40,10 @@ from components.platform.keycloak import (
     administrator_settings,
     stateful_set,
 )
-from components.platform.namespaces import PlatformNamespace, platform_labels, platform_metadata
+from components.platform.namespaces import platform_labels, platform_metadata
 from components.platform.routes import ROUTED_PORT, Backend, Route, RouteManifests, route_manifests
 from components.platform.secrets import tls_secret
+from components.realm_resource import Administration
 from stacks.profile import Profile
 
 PART = "identity"
@@ -193,10 +194,12 @@ def _server(profile: Profile, found: Issuer, image: str) -> StatefulSetSpecArgsD
 class Identity(pulumi.ComponentResource):
     """A Keycloak that answers, with nothing in it yet but its administrator."""
 
+    administration: Administration
+    """How the realm's resources reach it."""
+
     def __init__(
         self,
         name: str,
-        profile: Profile,
         manifests: IdentityManifests,
         authority: CertificateAuthority,
         administrator: pulumi.Input[str],
@@ -206,61 +209,52 @@ class Identity(pulumi.ComponentResource):
 
         Args:
             name: logical name of the component, unique in the stack.
-            profile: the provider's capabilities.
             manifests: what `identity_manifests` built.
             authority: who signs its certificate.
             administrator: secret of the service account that the realm is declared with. Keycloak takes it when it
                 first starts; another one later must be set in Keycloak first, as the client secret of `cloison`.
-            opts: usual resource options; they make it wait for the kinds of Gateway API.
+            opts: usual resource options; they make it wait for its namespace and for the kinds of Gateway API.
         """
         super().__init__("cloison:index:Identity", name, {"issuer": manifests.issuer.public}, opts)
-        self._name = name
-        namespace = PlatformNamespace(NAMESPACE, PART, profile, pulumi.ResourceOptions(parent=self))
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        self._network(manifests, authority, inside)
+        self._name, self._child = name, pulumi.ResourceOptions(parent=self)
+        self.administration = Administration(manifests.issuer.administration, authority.certificate)
+        self._network(manifests, authority)
         before = [
-            self._database(manifests, namespace),
-            *self._secrets(manifests, authority, administrator, inside),
-            self._service_account(manifests, inside),
+            self._database(manifests),
+            *self._secrets(manifests, authority, administrator),
+            self._service_account(manifests),
         ]
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
         StatefulSet(name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after)
         self.register_outputs({"issuer": manifests.issuer.public})
 
-    def _service_account(self, manifests: IdentityManifests, inside: pulumi.ResourceOptions) -> ServiceAccount:
+    def _service_account(self, manifests: IdentityManifests) -> ServiceAccount:
         account = manifests.service_account
-        return ServiceAccount(self._name, metadata=account, automount_service_account_token=False, opts=inside)
+        return ServiceAccount(self._name, metadata=account, automount_service_account_token=False, opts=self._child)
 
-    def _database(self, manifests: IdentityManifests, namespace: pulumi.Resource) -> PersistentVolumeClaim:
-        claim = manifests.database
-        kept = pulumi.ResourceOptions(parent=self, depends_on=[namespace], protect=manifests.protect)
+    def _database(self, manifests: IdentityManifests) -> PersistentVolumeClaim:
+        claim, kept = manifests.database, pulumi.ResourceOptions(parent=self, protect=manifests.protect)
         return PersistentVolumeClaim(f"{self._name}-database", metadata=claim.metadata, spec=claim.spec, opts=kept)
 
-    def _network(
-        self, manifests: IdentityManifests, authority: CertificateAuthority, inside: pulumi.ResourceOptions
-    ) -> None:
+    def _network(self, manifests: IdentityManifests, authority: CertificateAuthority) -> None:
         hubs, front = manifests.allow_hubs, manifests.service
-        NetworkPolicy(f"{self._name}-allow-hubs", metadata=hubs.metadata, spec=hubs.spec, opts=inside)
-        Service(self._name, metadata=front.metadata, spec=front.spec, opts=inside)
-        Route(f"{self._name}-route", manifests.route, authority, inside)
+        NetworkPolicy(f"{self._name}-allow-hubs", metadata=hubs.metadata, spec=hubs.spec, opts=self._child)
+        Service(self._name, metadata=front.metadata, spec=front.spec, opts=self._child)
+        Route(f"{self._name}-route", manifests.route, authority, self._child)
 
     def _secrets(
-        self,
-        manifests: IdentityManifests,
-        authority: CertificateAuthority,
-        administrator: pulumi.Input[str],
-        inside: pulumi.ResourceOptions,
+        self, manifests: IdentityManifests, authority: CertificateAuthority, administrator: pulumi.Input[str]
     ) -> list[pulumi.Resource]:
-        child = pulumi.ResourceOptions(parent=self)
-        certificate = Certificate(f"{self._name}-certificate", authority, manifests.names, opts=child)
+        names = manifests.names
+        certificate = Certificate(f"{self._name}-certificate", authority, names, opts=self._child)
         text = pulumi.Output.secret(administrator).apply(administrator_settings)
         return [
-            tls_secret(f"{self._name}-certificate", manifests.certificate, certificate, inside),
+            tls_secret(f"{self._name}-certificate", manifests.certificate, certificate, self._child),
             Secret(
                 f"{self._name}-administrator",
                 metadata=manifests.administrator,
                 type="Opaque",
                 string_data={ADMINISTRATOR_FILE: text},
-                opts=inside,
+                opts=self._child,
             ),
         ]

@@ -224,17 +224,24 @@ def test_somebody_in_two_projects_has_one_account() -> None:
 
 def test_each_project_has_a_client_and_a_group_of_its_own() -> None:
     resources = _access()
-    clients = [each.inputs["client_id"] for each in _of_kind(resources, "Client")]
-    assert clients == ["jupyter-sleep-study", "jupyter-second-study"]
-    assert [each.inputs["name"] for each in _of_kind(resources, "Group")] == ["projects", "sleep-study", "second-study"]
+    clients = {str(each.inputs["client_id"]) for each in _of_kind(resources, "Client")}
+    assert clients == {"jupyter-sleep-study", "jupyter-second-study"}
+    assert {str(each.inputs["name"]) for each in _of_kind(resources, "Group")} == {
+        "projects",
+        "sleep-study",
+        "second-study",
+    }
     assert group_path(workspace(cohort())) == "/projects/sleep-study"
 
 
 def test_the_realm_uses_the_flows_that_are_declared() -> None:
     resources = _access()
-    aliases = [each.inputs["alias"] for each in _of_kind(resources, "Flow")]
+    aliases = {each.name: each.inputs["alias"] for each in _of_kind(resources, "Flow")}
     (binding,) = _of_kind(resources, "FlowBinding")
-    assert binding.inputs["flows"] == dict(zip(("browserFlow", "directGrantFlow"), aliases, strict=True))
+    assert binding.inputs["flows"] == {
+        "browserFlow": aliases["cloison-browser"],
+        "directGrantFlow": aliases["cloison-direct-grant"],
+    }
 
 
 def test_no_input_holds_a_credential() -> None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import pytest
@@ -32,22 +32,26 @@ class _Keycloak(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Keycloak
+    @property
+    def _keycloak(self) -> _Keycloak:
+        return cast(_Keycloak, self.server)
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         if self.path.endswith("/token"):
             return self._token(parse_qs(body))
-        assert self.headers["Authorization"] == f"Bearer token-{self.server.tokens}"
-        self.server.seen.append((self.command, self.path, json.loads(body) if body else None))
-        status, content = self.server.answers.get((self.command, self.path), (404, {"error": "not found"}))
+        assert self.headers["Authorization"] == f"Bearer token-{self._keycloak.tokens}"
+        self._keycloak.seen.append((self.command, self.path, json.loads(body) if body else None))
+        status, content = self._keycloak.answers.get((self.command, self.path), (404, {"error": "not found"}))
         return self._send(status, content)
 
     def _token(self, form: dict[str, list[str]]) -> None:
         if form["client_secret"] != [SECRET]:
             return self._send(401, {"error": "unauthorized_client", "error_description": "Invalid client credentials"})
-        self.server.tokens += 1
-        return self._send(200, {"access_token": f"token-{self.server.tokens}", "expires_in": self.server.lifetime})
+        self._keycloak.tokens += 1
+        return self._send(
+            200, {"access_token": f"token-{self._keycloak.tokens}", "expires_in": self._keycloak.lifetime}
+        )
 
     def _send(self, status: int, content: Any) -> None:
         data = json.dumps(content).encode()

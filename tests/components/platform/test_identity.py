@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from components.certificates import CertificateAuthority
-from components.platform.identity import PUBLIC_PATHS, Identity, identity_manifests, issuer
+from components.platform.identity import NAMESPACE, PART, PUBLIC_PATHS, Identity, identity_manifests, issuer
 from components.platform.keycloak import HEAP_MIB, MEMORY_MIB, administrator_settings
+from components.platform.namespaces import PlatformNamespace
 from stacks.profile import Profile
 from tests.components.consistency import at, check_pods_are_restricted, check_references_resolve, of_kind, text
-from tests.components.rendering import Declared, Manifest, declared
+from tests.components.rendering import Declared, declared
 from tests.samples import local_profile
 
 GOLDENS = Path(__file__).parent / "goldens" / "identity"
@@ -25,23 +26,24 @@ def _declared() -> list[Declared]:
 
     def build() -> None:
         authority = CertificateAuthority("authority", "Cloison tests")
+        PlatformNamespace(NAMESPACE, PART, profile)
         manifests = identity_manifests(profile, "registry.example/keycloak:tag")
-        Identity("identity", profile, manifests, authority, "planted")
+        Identity("identity", manifests, authority, "planted-secret")
 
     return declared(build)
 
 
-def _rendered() -> list[Manifest]:
+def _rendered() -> list[Any]:
     return [each.inputs for each in _declared() if each.type.startswith("kubernetes:")]
 
 
-def _only(kind: str, name: str | None = None) -> Manifest:
+def _only(kind: str, name: str | None = None) -> Any:
     (found,) = [each for each in of_kind(_rendered(), kind) if name in (None, text(each, "metadata", "name"))]
     return found
 
 
 def _container() -> Any:
-    return at(_only("StatefulSet"), "spec", "template", "spec", "containers")[0]  # pyright: ignore
+    return _only("StatefulSet")["spec"]["template"]["spec"]["containers"][0]
 
 
 def test_everything_is_declared_as_recorded() -> None:
@@ -75,7 +77,7 @@ def test_the_pod_is_restricted_and_its_references_resolve() -> None:
 
 
 def test_nothing_of_keycloaks_administration_is_on_the_gateway() -> None:
-    (rule,) = at(_only("HTTPRoute"), "spec", "rules")  # pyright: ignore
+    (rule,) = _only("HTTPRoute")["spec"]["rules"]
     paths = [match["path"]["value"] for match in rule["matches"]]
     assert paths == list(PUBLIC_PATHS)
     assert all(path.startswith(("/realms/cloison/", "/resources")) for path in paths)
@@ -83,10 +85,12 @@ def test_nothing_of_keycloaks_administration_is_on_the_gateway() -> None:
 
 
 def test_hubs_and_the_gateway_are_all_that_reaches_it_and_it_reaches_nothing() -> None:
-    policies = {text(each, "metadata", "name"): each["spec"] for each in of_kind(_rendered(), "NetworkPolicy")}
+    policies: dict[str, Any] = {
+        text(each, "metadata", "name"): each["spec"] for each in of_kind(_rendered(), "NetworkPolicy")
+    }
     assert sorted(policies) == ["allow-hubs", "default-deny", "keycloak-route-from-gateway"]
     assert not any(at(spec, "egress") for spec in policies.values())
-    (rule,) = at(policies["allow-hubs"], "ingress")  # pyright: ignore
+    (rule,) = policies["allow-hubs"]["ingress"]
     (peer,) = rule["from"]
     assert peer["namespaceSelector"]["matchExpressions"] == [{"key": "cloison/project", "operator": "Exists"}]
     assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "hub"
@@ -94,8 +98,8 @@ def test_hubs_and_the_gateway_are_all_that_reaches_it_and_it_reaches_nothing() -
 
 def test_secrets_are_declared_as_secret_values_and_nothing_else_is() -> None:
     manifests = _rendered()
-    assert {each["stringData"] for each in of_kind(manifests, "Secret")} == {"<secret>"}
-    assert {each["kind"] for each in manifests if "<secret>" in each.values()} == {"Secret"}
+    assert {str(each["stringData"]) for each in of_kind(manifests, "Secret")} == {"<secret>"}
+    assert {str(each["kind"]) for each in manifests if "<secret>" in each.values()} == {"Secret"}
 
 
 def test_the_administrator_is_in_a_file_and_neither_in_arguments_nor_in_the_environment() -> None:
