@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.platform.envoy_gateway.names import CONTROLLER, CONTROLLER_NAME, PROXY, USER
+from components.platform.envoy_gateway.names import CONTROLLER, CONTROLLER_NAME, PROXY, PROXY_LABELS, USER
 from stacks.profile import Profile
 
 SERVICE = "gateway"
@@ -83,10 +83,23 @@ def _proxies(profile: Profile, image: str) -> dict[str, Any]:
                     "name": PROXY,
                     "replicas": service.replicas,
                     "container": {"image": image, "securityContext": RESTRICTED, "resources": _resources(256)},
+                    "pod": {"topologySpreadConstraints": [_spread()]},
                     "patch": {"type": "StrategicMerge", "value": {"spec": {"template": {"spec": _pod()}}}},
                 },
+                # With one proxy it would keep a node from ever being drained.
+                **({"envoyPDB": {"minAvailable": 1}} if service.replicas > 1 else {}),
             },
         },
+    }
+
+
+def _spread() -> dict[str, Any]:
+    """Proxies on different nodes where there are several."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": PROXY_LABELS},
     }
 
 

@@ -192,6 +192,13 @@ def test_another_configuration_starts_another_controller() -> None:
     assert first != second
 
 
+@pytest.mark.parametrize(("replicas", "budget"), [(1, None), (3, {"minAvailable": 1})])
+def test_a_node_can_be_drained(replicas: int, budget: object) -> None:
+    service = local_profile().exposure.gateway.service.model_copy(update={"replicas": replicas})
+    proxies = _configuration(_objects(_gateway(_profile(service=service))))["envoyProxy"]["provider"]["kubernetes"]
+    assert (proxies["envoyDeployment"]["replicas"], proxies.get("envoyPDB")) == (replicas, budget)
+
+
 def test_no_log_holds_the_query_of_a_request() -> None:
     """Sign-in puts its codes there."""
     shown = _configuration(_objects(_gateway(local_profile())))["envoyProxy"]["telemetry"]["accessLog"]["settings"]
