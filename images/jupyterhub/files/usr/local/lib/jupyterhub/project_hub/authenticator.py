@@ -6,9 +6,9 @@ from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
 from project_hub.admission import Person, RefusedError, admit, refusal
+from project_hub.refusing import forbidden
 from project_hub.settings import Settings
 from project_hub.subjects import Subjects
-from tornado.web import HTTPError
 from traitlets import Unicode
 
 
@@ -29,7 +29,7 @@ class MemberAuthenticator(GenericOAuthenticator):
             member = admit(person, settings, subjects.known(), datetime.now(UTC).date())
         except RefusedError as error:
             self.log.warning("refused subject %s: %s", person.subject, error)
-            raise HTTPError(403, "%s", error) from error
+            raise forbidden(str(error)) from error
         subjects.remember(person.subject, member.email)
         # Nobody is an administrator: those could enter the servers of others.
         return {**auth_model, "name": member.name, "admin": False}

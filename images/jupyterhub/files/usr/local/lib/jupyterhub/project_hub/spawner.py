@@ -7,8 +7,8 @@ from kubernetes_asyncio.client.models import V1EnvVar, V1Pod, V1PodSpec
 from kubespawner import KubeSpawner
 from kubespawner.utils import get_k8s_model
 from project_hub.admission import refusal
+from project_hub.refusing import forbidden
 from project_hub.settings import Settings
-from tornado.web import HTTPError
 from traitlets import Unicode
 
 
@@ -36,4 +36,4 @@ def refuse_closed(spawner: MemberSpawner) -> None:
         HTTPError: 403, with the reason.
     """
     if reason := refusal(Settings.read(), spawner.user.name, datetime.now(UTC).date()):
-        raise HTTPError(403, "%s", reason)
+        raise forbidden(reason)
