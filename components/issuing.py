@@ -1,6 +1,6 @@
 """X.509 certificates as text: an authority, and what it signs for servers inside the cluster.
 
-Keys are EC P-256 (ANSSI, Guide des mécanismes cryptographiques 2.04, §2.2). Both halves are PEM.
+Keys are on the curve P-256, which every TLS library in use here knows. Both halves are PEM.
 """
 
 import datetime as dt
@@ -103,7 +103,7 @@ def _builder(
 
 
 def _name(common_name: str | None) -> x509.Name:
-    """Servers have no common name: what counts are the alternative names, which may be longer (RFC 9525 §2)."""
+    """Servers have no common name: what counts are the alternative names, which may be longer (RFC 9525)."""
     own = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
     return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION), *own])
 

@@ -92,7 +92,7 @@ def _gateway(profile: Profile, namespaces: Sequence[str]) -> Spec:
 
 
 def _clients() -> Spec:
-    """TLS 1.2 or newer (ANSSI, Recommandations de sécurité relatives à TLS, R3), and never again without TLS."""
+    """TLS 1.2 or newer (RFC 9325 §3.1.1), and never again without TLS."""
     year = {"name": "Strict-Transport-Security", "value": f"max-age={365 * 24 * 3600}"}
     return {
         "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY}],
