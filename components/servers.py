@@ -55,10 +55,13 @@ def server_kinds(workspace: Workspace, images: Mapping[str, str]) -> list[Server
     """
     kinds: list[ServerKind] = []
     if jupyterlab := workspace.tools.jupyterlab:
-        pod = _pod(workspace, "jupyterlab", images["jupyterlab"], jupyterlab, _jupyterlab_settings(jupyterlab))
+        arguments = [] if jupyterlab.terminals else ["--ServerApp.terminals_enabled=False"]
+        container = _container(images["jupyterlab"], jupyterlab, arguments, _forbidden(jupyterlab))
+        pod = _pod(workspace, "jupyterlab", container)
         kinds.append(ServerKind("jupyterlab", "JupyterLab: Python and R", pod))
     if rstudio := workspace.tools.rstudio:
-        pod = _pod(workspace, "rstudio", images["rstudio"], rstudio, ["--ServerApp.default_url=/rstudio"])
+        container = _container(images["rstudio"], rstudio, ["--ServerApp.default_url=/rstudio"], "")
+        pod = _pod(workspace, "rstudio", container)
         kinds.append(ServerKind("rstudio", "RStudio", pod))
     return kinds
 
@@ -91,14 +94,13 @@ def home_manifest(
     )
 
 
-def _jupyterlab_settings(tool: JupyterLab) -> list[str]:
-    """Arguments for what the project forbids; the image's own settings allow everything."""
-    return [] if tool.terminals else ["--ServerApp.terminals_enabled=False"]
+def _forbidden(tool: JupyterLab) -> str:
+    """What the project forbids in JupyterLab, as the image reads it from ``CLOISON_FORBIDDEN``."""
+    allowed = {"downloads": tool.downloads, "terminals": tool.terminals, "uploads": tool.uploads}
+    return " ".join(name for name, yes in allowed.items() if not yes)
 
 
-def _pod(
-    workspace: Workspace, name: str, image: str, tool: JupyterLab | RStudio, arguments: list[str]
-) -> PodTemplateSpecArgsDict:
+def _pod(workspace: Workspace, name: str, container: ContainerArgsDict) -> PodTemplateSpecArgsDict:
     labels = {**server_labels(workspace), "app.kubernetes.io/name": name, MEMBER_LABEL: MEMBER_FIELD}
     spec: PodSpecArgsDict = {
         "service_account_name": SERVICE_ACCOUNT,
@@ -115,7 +117,7 @@ def _pod(
             "fs_group_change_policy": "OnRootMismatch",
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(image, tool, arguments)],
+        "containers": [container],
         "volumes": [
             {"name": "home", "persistent_volume_claim": {"claim_name": home_name(MEMBER_FIELD)}},
             {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
@@ -124,7 +126,7 @@ def _pod(
     return {"metadata": {"labels": labels}, "spec": spec}
 
 
-def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str]) -> ContainerArgsDict:
+def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str], forbidden: str) -> ContainerArgsDict:
     size = SIZES[tool.size]
     return {
         # The names of the container and of its port are KubeSpawner's: it looks for them in running pods.
@@ -132,6 +134,7 @@ def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str]) -> 
         "image": image,
         "image_pull_policy": "IfNotPresent",
         "args": ["jupyterhub-singleuser", *arguments],
+        "env": [{"name": "CLOISON_FORBIDDEN", "value": forbidden}] if forbidden else [],
         "ports": [{"name": "notebook-port", "container_port": PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {"cpu": f"{size.cpu_request_milli}m", "memory": f"{size.memory_mib}Mi"},

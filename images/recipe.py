@@ -53,6 +53,8 @@ class Settings(_Declared):
     """
     inputs: dict[str, DebianInput | MavenInput | ToolInput] = Field(default_factory=dict)
     """Files of the build context that are made, not kept, by file name."""
+    needs: tuple[str, ...] = ()
+    """Files of the folder that no package registry has and no checkout holds: whoever builds the image puts them in."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Recipe:
     base: str | None
     """Name of the image it stands on; None for `FROM scratch`."""
     settings: Settings
+
+    @property
+    def missing(self) -> list[str]:
+        """What this machine lacks of the files that the image needs."""
+        return [name for name in self.settings.needs if not (self.folder / name).exists()]
 
     @classmethod
     def read(cls, folder: Path) -> "Recipe":

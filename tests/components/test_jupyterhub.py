@@ -19,7 +19,7 @@ from tests.samples import ROOT, TODAY, WORKSPACES, cohort, local_profile, worksp
 from workspaces.loading import load_workspaces
 from workspaces.model import Workspace
 
-GOLDENS = Path(__file__).parent / "goldens" / "hub"
+GOLDENS = Path(__file__).parent / "hub_goldens"
 SCHEMA_VERSION = "1.36"
 CUSTOM_KINDS = {"HTTPRoute", "BackendTLSPolicy"}
 EXAMPLE = next(each for each in load_workspaces(ROOT / "workspaces", TODAY) if each.name == "hospital-stays")
@@ -98,8 +98,18 @@ def test_forbidden_terminals_are_switched_off_in_the_server() -> None:
     assert switch not in _arguments({"jupyterlab": {"terminals": True}})
 
 
-def _pod(tools: dict[str, object]) -> Any:
-    (server,) = hub_settings(workspace({**cohort(), "tools": tools}), local_profile())["servers"]
+def test_the_server_is_told_what_the_project_forbids() -> None:
+    def told(**settings: bool) -> list[dict[str, str]]:
+        tools: dict[str, object] = {"jupyterlab": settings}
+        return _pod(tools, data_class="synthetic")["spec"]["containers"][0]["env"]
+
+    assert told() == [{"name": "CLOISON_FORBIDDEN", "value": "downloads uploads"}]
+    assert told(terminals=False, uploads=True) == [{"name": "CLOISON_FORBIDDEN", "value": "downloads terminals"}]
+    assert told(downloads=True, uploads=True) == []
+
+
+def _pod(tools: dict[str, object], **changes: object) -> Any:
+    (server,) = hub_settings(workspace({**cohort(), **changes, "tools": tools}), local_profile())["servers"]
     return server["pod"]
 
 

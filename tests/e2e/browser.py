@@ -42,10 +42,10 @@ class Browser:
     def get(self, url: str) -> Page:
         return self._open("GET", url)
 
-    def send(self, method: str, url: str, form: dict[str, str] | None = None) -> Page:
-        """Send as a page's own script would, with the token that proves it is one (JupyterHub: _xsrf)."""
-        data = urllib.parse.urlencode(form).encode() if form is not None else None
-        return self._open(method, url, data, {"X-XSRFToken": self._xsrf(url)})
+    def send(self, method: str, url: str, body: object = None) -> Page:
+        """Send JSON as a page's own script would, with the token that proves it is one (JupyterHub: _xsrf)."""
+        data = json.dumps(body).encode() if body is not None else None
+        return self._open(method, url, data, {"X-XSRFToken": self._xsrf(url), "Content-Type": "application/json"})
 
     def cookie(self, name: str, path: str) -> str:
         """The value of the cookie with the longest path that covers this one."""

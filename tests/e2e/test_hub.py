@@ -32,6 +32,7 @@ PEOPLE = {
     "ada": _claims("subject-ada", "Ada@lab.example"),
     "ben": _claims("subject-ben", "ben@lab.example"),
     "ada-renamed": _claims("subject-ada", "ada.married@lab.example"),
+    "cleo": _claims("subject-cleo", "cleo@lab.example"),
     "heir-of-address": _claims("subject-other", "ada@lab.example"),
     "stranger": _claims("subject-eve", "eve@lab.example"),
     "groupless": _claims("subject-cleo", "cleo@lab.example", group="/projects/another"),
@@ -151,6 +152,40 @@ def test_the_policies_select_the_pods_they_are_for(working: Hub) -> None:
     }
     assert selected["default-deny"] == selected["allow-dns"] == {"hub", "proxy", "server"}
     assert (selected["hub"], selected["proxy"], selected["servers"]) == ({"hub"}, {"proxy"}, {"server"})
+
+
+def test_files_cross_and_terminals_open_only_where_the_workspace_file_allows(hub: Hub) -> None:
+    everything = {"jupyterlab": {"downloads": True, "uploads": True, "terminals": True}}
+    nothing = {"jupyterlab": {"downloads": False, "uploads": False, "terminals": False}}
+    try:
+        assert _tried(hub, _project(data_class="synthetic", tools=everything)) == {
+            "save": 201, "download": 200, "upload": 201, "terminal": 200,
+        }  # fmt: skip
+        assert _tried(hub, _project(data_class="synthetic", tools=nothing)) == {
+            "save": 200, "download": 403, "upload": 403, "terminal": 404,
+        }  # fmt: skip
+    finally:
+        hub.apply(_project())
+
+
+def _tried(hub: Hub, project: Workspace) -> dict[str, int]:
+    """What becomes of each way across in a server that was started under this project's rules."""
+    hub.apply(project)
+    browser = hub.signed_in("cleo")
+    hub.start_server(browser, "cleo")
+    base = hub.url("/user/cleo")
+    note = {"type": "file", "format": "text", "content": "a note"}
+    tried = {
+        "save": browser.send("PUT", f"{base}/api/contents/note.txt", note).status,
+        "download": browser.get(f"{base}/files/note.txt").status,
+        "upload": browser.send(
+            "PUT", f"{base}/api/contents/table.bin", {"type": "file", "format": "base64", "content": "AAEC"}
+        ).status,
+        "terminal": browser.send("POST", f"{base}/api/terminals", {}).status,
+    }
+    assert browser.send("DELETE", hub.url("/hub/api/users/cleo/server")).status in {202, 204}
+    wait_for(lambda: "server-cleo" not in hub.pods(), "the server is gone")
+    return tried
 
 
 HUB, PROXY, API = "deploy/hub", "deploy/proxy", "10.10.0.1:6443"

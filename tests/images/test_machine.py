@@ -29,7 +29,7 @@ global.index-url='https://file.test/simple'
 global.timeout='180'
 """
 NPM = """\
-{"registry": "https://npm.test/", "https-proxy": null, "noproxy": [""], "cafile": "/etc/machine.crt", "userconfig": "/x"}
+{"registry": "https://npm.test/", "https-proxy": null, "noproxy": [""], "cafile": "/etc/machine.crt"}
 """
 
 
