@@ -53,7 +53,7 @@ class RealmProvider(ObjectProvider):
             "settings": projected(props["settings"], realm),
             "user_profile": projected(props["user_profile"], api.get(f"/{id_}/users/profile")),
             "required_actions": projected(props["required_actions"], actions),
-            "unused_clients": [name for name in props["unused_clients"] if not _client(api, id_, name)["enabled"]],
+            "unused_clients": [name for name in props["unused_clients"] if not _enabled(api, id_, name)],
         }
 
     @override
@@ -64,8 +64,8 @@ class RealmProvider(ObjectProvider):
             path = f"/{id_}/authentication/required-actions/{alias}"
             api.put(path, {**api.get(path), **asked})
         for name in props["unused_clients"]:
-            client = _client(api, id_, name)
-            api.put(f"/{id_}/clients/{client['id']}", {**client, "enabled": False, "directAccessGrantsEnabled": False})
+            for client in _enabled(api, id_, name):
+                api.put(f"/{id_}/clients/{client['id']}", {**client, "enabled": False})
 
     @override
     def remove(self, api: AdministrationApi, id_: str, props: Properties) -> None:
@@ -76,8 +76,8 @@ def _marked(settings: Mapping[str, Any]) -> Properties:
     return {**settings, "attributes": {**settings.get("attributes", {}), MARK: "true"}}
 
 
-def _client(api: AdministrationApi, realm: str, client_id: str) -> Properties:
-    return api.get(f"/{realm}/clients", clientId=client_id)[0]
+def _enabled(api: AdministrationApi, realm: str, client_id: str) -> list[Properties]:
+    return [client for client in api.get(f"/{realm}/clients", clientId=client_id) if client["enabled"]]
 
 
 class Realm(RealmResource, module="identity", name="Realm"):

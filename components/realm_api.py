@@ -18,8 +18,11 @@ ADMINISTRATOR = "cloison"
 TIMEOUT = 30
 """Seconds for one request; an answer takes milliseconds, but for the first ones after a start."""
 
-_UNTIL_REACHABLE = Retry(connect=6, read=0, redirect=0, status=0, other=0, backoff_factor=0.5)
-"""Only connections are tried again, for half a minute: a request that was sent may have had its effect."""
+UNTIL_REACHABLE = Retry(6, redirect=False, allowed_methods=None, status_forcelist=(502, 503, 504), backoff_factor=0.5)
+"""How asking for a token is tried again, for half a minute: a server that is ready may not yet be routed to."""
+
+ONCE = Retry(connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.5)
+"""How all else is: a request that was sent may have had its effect."""
 
 _MARGIN = 15
 """Seconds before its end at which a token is no longer used."""
@@ -47,7 +50,7 @@ class AdministrationApi:
         """
         self._address = address.rstrip("/")
         self._secret = secret
-        self._http = PoolManager(ca_cert_data=authority, retries=_UNTIL_REACHABLE, timeout=TIMEOUT)
+        self._http = PoolManager(ca_cert_data=authority, timeout=TIMEOUT)
         self._token, self._ends = "", 0.0
 
     def get(self, path: str, **query: str) -> Any:
@@ -82,13 +85,13 @@ class AdministrationApi:
         if body is not None:
             headers["Content-Type"] = "application/json"
         text = None if body is None else json.dumps(_whole_numbers(body))
-        return self._sent(method, f"/admin/realms{path}", fields=query, body=text, headers=headers)
+        return self._sent(method, f"/admin/realms{path}", retries=ONCE, fields=query, body=text, headers=headers)
 
     def _current_token(self) -> str:
         if time.monotonic() > self._ends:
             form = {"grant_type": "client_credentials", "client_id": ADMINISTRATOR, "client_secret": self._secret}
             path = "/realms/master/protocol/openid-connect/token"
-            answer = _content(self._sent("POST", path, fields=form, encode_multipart=False))
+            answer = _content(self._sent("POST", path, retries=UNTIL_REACHABLE, fields=form, encode_multipart=False))
             self._ends = time.monotonic() + answer["expires_in"] - _MARGIN
             self._token = answer["access_token"]
         return self._token

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from components import realm_api
 from components.issuing import issue_authority, issue_certificate
 from components.realm_api import AdministrationApi, AdministrationError
 
@@ -29,6 +30,7 @@ class _Keycloak(ThreadingHTTPServer):
         self.seen: list[tuple[str, str, Any]] = []
         self.lifetime = 60
         self.tokens = 0
+        self.unready = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(status, content)
 
     def _token(self, form: dict[str, list[str]]) -> None:
+        if self._keycloak.unready:
+            self._keycloak.unready -= 1
+            return self._send(503, None)
         if form["client_secret"] != [SECRET]:
             return self._send(401, {"error": "unauthorized_client", "error_description": "Invalid client credentials"})
         self._keycloak.tokens += 1
@@ -131,8 +136,17 @@ def test_a_wrong_secret_is_told_without_telling_it(keycloak: _Keycloak) -> None:
     assert "another-secret" not in str(refused.value)
 
 
-def test_a_server_of_another_authority_gets_no_secret(keycloak: _Keycloak) -> None:
+def test_a_server_of_another_authority_gets_no_secret(keycloak: _Keycloak, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realm_api, "UNTIL_REACHABLE", realm_api.ONCE)
     stranger = issue_authority("Another", NOW).certificate
     with pytest.raises(AdministrationError, match="cannot be reached"):
         _api(keycloak, authority=stranger).get("/x")
     assert keycloak.tokens == 0
+
+
+def test_a_server_that_is_not_routed_to_yet_is_waited_for(keycloak: _Keycloak, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realm_api, "UNTIL_REACHABLE", realm_api.UNTIL_REACHABLE.new(backoff_factor=0.01))
+    keycloak.unready = 2
+    keycloak.answers["GET", "/admin/realms/x"] = (200, {"realm": "x"})
+    assert _api(keycloak).get("/x") == {"realm": "x"}
+    assert keycloak.unready == 0
