@@ -1,12 +1,17 @@
 """The pods of a project's hub and proxy, as restricted as those of its members."""
 
+from typing import Any, cast
+
+import pulumi
 from pulumi_kubernetes.apps.v1 import DeploymentSpecArgsDict
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
+    EnvVarArgsDict,
     HTTPGetActionArgsDict,
     KeyToPathArgsDict,
     PersistentVolumeClaimSpecArgsDict,
     PodSpecArgsDict,
+    PodTemplateSpecArgsDict,
     ResourceRequirementsArgsDict,
     SecurityContextArgsDict,
     VolumeArgsDict,
@@ -23,6 +28,9 @@ from workspaces.sizes import HUB, PROXY, Resources
 
 SETTINGS_ANNOTATION = "cloison/settings"
 """Digest of the hub's settings: other settings, another hub."""
+
+CERTIFICATE_ANNOTATION = "cloison/certificate-ends"
+"""End of the proxy's certificate: it reads one when it starts, so another certificate is another proxy."""
 
 _USER = 1000
 _READABLE = 0o440
@@ -44,13 +52,16 @@ def database_spec(profile: Profile) -> PersistentVolumeClaimSpecArgsDict:
     }
 
 
-def hub_deployment(workspace: Workspace, image: str, settings_digest: str) -> DeploymentSpecArgsDict:
+def hub_deployment(
+    workspace: Workspace, image: str, settings_digest: str, own_authority: bool
+) -> DeploymentSpecArgsDict:
     """The hub: one pod at a time, for two would share a database that admits one writer.
 
     Args:
         workspace: the project.
         image: reference of the jupyterhub image.
         settings_digest: changes with the settings, so that they take effect at once.
+        own_authority: whether the stack's own authority signed the issuer's certificate; the hub then trusts it alone.
     """
     labels = component_labels(workspace, "hub")
     return {
@@ -60,7 +71,7 @@ def hub_deployment(workspace: Workspace, image: str, settings_digest: str) -> De
         "template": {
             "metadata": {"labels": labels, "annotations": {SETTINGS_ANNOTATION: settings_digest}},
             "spec": {
-                **_pod("hub", _hub_container(image), _hub_volumes()),
+                **_pod("hub", _hub_container(image, own_authority), _hub_volumes()),
                 "automount_service_account_token": True,
             },
         },
@@ -82,6 +93,13 @@ def proxy_deployment(workspace: Workspace, profile: Profile, image: str) -> Depl
     }
 
 
+def with_certificate(proxy: DeploymentSpecArgsDict, ends: pulumi.Input[str]) -> DeploymentSpecArgsDict:
+    """The proxy under a certificate that ends at a moment, ISO 8601."""
+    template = cast("dict[str, Any]", proxy["template"])
+    metadata = {**template["metadata"], "annotations": {CERTIFICATE_ANNOTATION: ends}}
+    return {**proxy, "template": cast("PodTemplateSpecArgsDict", {**template, "metadata": metadata})}
+
+
 def _pod(account: str, container: ContainerArgsDict, volumes: list[VolumeArgsDict]) -> PodSpecArgsDict:
     return {
         "service_account_name": account,
@@ -101,13 +119,14 @@ def _pod(account: str, container: ContainerArgsDict, volumes: list[VolumeArgsDic
     }
 
 
-def _hub_container(image: str) -> ContainerArgsDict:
+def _hub_container(image: str, own_authority: bool) -> ContainerArgsDict:
+    trusted: list[EnvVarArgsDict] = [{"name": "SSL_CERT_FILE", "value": "/etc/jupyterhub/authority/ca.crt"}]
     return {
         "name": "hub",
         "image": image,
         "image_pull_policy": "IfNotPresent",
         "args": ["jupyterhub", "--config=/etc/jupyterhub/jupyterhub_config.py"],
-        "env": [{"name": "SSL_CERT_FILE", "value": "/etc/jupyterhub/authority/ca.crt"}],
+        "env": trusted if own_authority else [],
         "ports": [{"name": "http", "container_port": HUB_PORT, "protocol": "TCP"}],
         "resources": _resources(HUB),
         "security_context": _RESTRICTED,

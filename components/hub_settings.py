@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
-from components.hub_network import HUB_PORT, PROXY_API_PORT, Destination
+from components.hub_network import HUB_PORT, PROXY_API_PORT
+from components.hub_sign_in import SignIn
 from components.naming import namespace_name
 from components.servers import ServerKind
 from stacks.profile import Profile
@@ -14,25 +14,6 @@ from workspaces.model import Workspace
 
 CALLBACK = "/hub/oauth_callback"
 """Where the issuer sends browsers back to; the client at the issuer must name it."""
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """An OpenID Connect issuer, seen from one project."""
-
-    title: str
-    """What the sign-in button says."""
-    client_id: str
-    authorize_url: str
-    """For browsers."""
-    token_url: str
-    """For the hub, as is `userinfo_url`."""
-    userinfo_url: str
-    group: str
-    """The issuer's group of the project's members."""
-    destination: Destination
-    """Where the hub's own requests to the issuer go."""
-    groups_claim: str = "groups"
 
 
 def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds: list[ServerKind]) -> str:

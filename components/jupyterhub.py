@@ -27,7 +27,8 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict, Role, RoleBinding
 
 from components import hub_network, hub_pods, servers
 from components.certificates import Certificate, CertificateAuthority
-from components.hub_settings import SignIn, host_label, settings_json
+from components.hub_settings import host_label, settings_json
+from components.hub_sign_in import SignIn
 from components.manifests import Manifest
 from components.naming import namespace_name
 from components.platform.routes import ROUTED_PORT, Backend, Route, RouteManifests, route_manifests
@@ -86,7 +87,9 @@ def hub_manifests(workspace: Workspace, profile: Profile, sign_in: SignIn, image
             _service(workspace, "proxy", "proxy", 443, ROUTED_PORT),
             _service(workspace, "proxy-api", "proxy", hub_network.PROXY_API_PORT, hub_network.PROXY_API_PORT),
         ],
-        hub=Manifest(_metadata(workspace, "hub", "hub"), hub_pods.hub_deployment(workspace, image, digest)),
+        hub=Manifest(
+            _metadata(workspace, "hub", "hub"), hub_pods.hub_deployment(workspace, image, digest, sign_in.own_authority)
+        ),
         proxy=Manifest(_metadata(workspace, "proxy", "proxy"), hub_pods.proxy_deployment(workspace, profile, image)),
         route=route_manifests(host_label(workspace), proxy, profile),
         certificate_name=proxy.host,
@@ -137,15 +140,17 @@ class JupyterHub(pulumi.ComponentResource):
         super().__init__("cloison:index:JupyterHub", name, {"project": workspace.name}, opts)
         self._name, self._workspace, self._child = name, workspace, pulumi.ResourceOptions(parent=self)
         self._network(manifests, authority)
+        certificate = Certificate(f"{name}-proxy-tls", authority, [manifests.certificate_name], opts=self._child)
         before = [
             *self._volumes(manifests),
-            *self._secrets(manifests, authority, client_secret),
+            *self._secrets(certificate, client_secret),
             *self._settings(manifests, authority),
             *self._identity(),
         ]
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        for workload in (manifests.hub, manifests.proxy):
-            Deployment(f"{name}-{workload.name}", metadata=workload.metadata, spec=workload.spec, opts=after)
+        Deployment(f"{name}-hub", metadata=manifests.hub.metadata, spec=manifests.hub.spec, opts=after)
+        proxy = hub_pods.with_certificate(manifests.proxy.spec, certificate.not_after)
+        Deployment(f"{name}-proxy", metadata=manifests.proxy.metadata, spec=proxy, opts=after)
         self.register_outputs({})
 
     def _volumes(self, manifests: HubManifests) -> list[pulumi.Resource]:
@@ -176,17 +181,13 @@ class JupyterHub(pulumi.ComponentResource):
             )
         ]
 
-    def _secrets(
-        self, manifests: HubManifests, authority: CertificateAuthority, client_secret: pulumi.Input[str]
-    ) -> list[pulumi.Resource]:
-        tls = f"{self._name}-proxy-tls"
-        certificate = Certificate(tls, authority, [manifests.certificate_name], opts=self._child)
+    def _secrets(self, certificate: Certificate, client_secret: pulumi.Input[str]) -> list[pulumi.Resource]:
         given, client = {"secret": pulumi.Output.secret(client_secret)}, self._called("hub-client")
         return [
             self._drawn("proxy-token"),
             self._drawn("hub-cookie"),
             Secret(f"{self._name}-hub-client", metadata=client, string_data=given, opts=self._child),
-            tls_secret(f"{tls}-secret", self._called("proxy-tls"), certificate, self._child),
+            tls_secret(f"{self._name}-proxy-tls-secret", self._called("proxy-tls"), certificate, self._child),
         ]
 
     def _drawn(self, name: str) -> Secret:

@@ -5,7 +5,7 @@ from typing import Any
 
 from components.certificates import CertificateAuthority
 from components.hub_network import Destination
-from components.hub_settings import SignIn
+from components.hub_sign_in import SignIn
 from components.jupyterhub import JupyterHub, hub_manifests
 from components.partition import Partition
 from stacks.profile import PodSelector, Profile
@@ -27,6 +27,7 @@ def sign_in(project: Workspace) -> SignIn:
         userinfo_url=f"{issuer}/userinfo",
         group=f"/projects/{project.name}",
         destination=Destination(8443, pods=ISSUER),
+        own_authority=True,
     )
 
 

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
+from components import hub_sign_in
 from components.hub_network import Destination
 from components.hub_settings import as_kubernetes, contacts
+from stacks.profile import Issuer
 from tests.components.consistency import at, inconsistencies, of_kind, text
 from tests.components.hub_rendering import hub_settings, rendered_hub
 from tests.components.rendering import Manifest
@@ -151,6 +153,29 @@ def test_leads_are_whom_to_ask_and_all_members_where_there_is_none() -> None:
     ]
     assert contacts(workspace({**cohort(), "members": members})) == ["ben@lab.example"]
     assert contacts(workspace({**cohort(), "members": members[:1]})) == ["ada@lab.example"]
+
+
+def test_people_sign_in_at_the_stack_s_own_keycloak() -> None:
+    asked = hub_sign_in.sign_in(workspace(cohort()), local_profile())
+    assert asked.token_url.startswith("https://keycloak.platform-identity.svc.cluster.local/realms/cloison/")
+    assert (asked.client_id, asked.group) == ("jupyter-sleep-study", "/projects/sleep-study")
+    assert asked.own_authority
+
+
+def test_or_at_the_issuer_that_the_profile_names() -> None:
+    issuer = Issuer(
+        title="the university",
+        authorize_url="https://login.example/authorize",
+        token_url="https://login.example/token",
+        userinfo_url="https://login.example/userinfo",
+        groups_claim="roles",
+        cidrs=["192.0.2.0/28"],
+    )
+    profile = local_profile()
+    named = profile.model_copy(update={"identity": profile.identity.model_copy(update={"issuer": issuer})})
+    asked = hub_sign_in.sign_in(workspace(cohort()), named)
+    assert (asked.token_url, asked.groups_claim, asked.own_authority) == (issuer.token_url, "roles", False)
+    assert asked.destination.peers() == [{"ip_block": {"cidr": "192.0.2.0/28"}}]
 
 
 def test_a_destination_without_peers_is_refused() -> None:

@@ -13,7 +13,8 @@ import yaml
 
 from components.certificates import CertificateAuthority
 from components.hub_network import Destination
-from components.hub_settings import SignIn, host_label, hub_url
+from components.hub_settings import host_label, hub_url
+from components.hub_sign_in import SignIn
 from components.issuing import KeyPair, issue_authority, issue_certificate
 from components.jupyterhub import JupyterHub, hub_manifests
 from components.naming import namespace_name
@@ -148,6 +149,7 @@ class Hub:
             userinfo_url=f"{back}/userinfo",
             group=f"/projects/{self.project.name}",
             destination=Destination(8443, pods=pods),
+            own_authority=True,
         )
 
     def _filled(self, manifest: Manifest) -> Manifest:

@@ -3,6 +3,8 @@
 It checks what a real issuer checks of its client (secret, redirect address, PKCE, RFC 7636) and answers with the claims
 of the person that the browser named by `login_hint`, kept in a cookie here as a real issuer keeps a session.
 """
+# pyright: reportMissingImports=false
+# Tornado is in the image that the pod runs, not here.
 
 import base64
 import hashlib
