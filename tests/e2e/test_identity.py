@@ -191,7 +191,8 @@ class World:
         fields = {"client_id": client.client_id, "client_secret": self.client_secrets[project], **form}
         url = f"{self.deployed.back_channel}/realms/cloison/protocol/openid-connect/token"
         answer = self.deployed.request("POST", url, self.authority, fields=fields, encode_multipart=False)
-        return answer.status, json.loads(answer.data)
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+        return answer.status, json.loads(answer.data) if is_json else {"page": answer.data.decode()}
 
     def exchange(self, client: Client, answer: Answer) -> dict[str, Any]:
         """Turn the end of a sign-in into tokens."""
@@ -296,7 +297,7 @@ def test_nor_does_the_realm_for_a_client_that_would(world: World) -> None:
     api.put(f"/cloison/clients/{found['id']}", {**found, "directAccessGrantsEnabled": True})
     try:
         status, said = world.token(client, grant_type="password", username=ADA, password=password, totp=app.code())
-        assert (status, "access_token" in said) == (401, False), said
+        assert (status >= 400, "access_token" in str(said)) == (True, False), (status, said)
     finally:
         api.put(f"/cloison/clients/{found['id']}", found)
 
