@@ -1,6 +1,7 @@
 """The engine as a library: what ``python -m engine`` does, with result objects instead of text."""
 
 from pathlib import Path
+from typing import Any
 
 from engine.kubernetes.provider import KubernetesProvider
 from engine.run import Confirm, Declined, Options, Result, destroy, preview, refresh_stack, up
@@ -24,22 +25,22 @@ __all__ = [
 ]
 
 
-def options(stack: str, folder: Path, **settings: object) -> Options:
+def options(stack: str, folder: Path, **settings: Any) -> Options:
     """Return options with the Kubernetes provider built in; ``settings`` are fields of :class:`Options`."""
-    return Options(Place(stack, folder), **{"factories": {"kubernetes": KubernetesProvider}, **settings})  # type: ignore[arg-type]
+    return Options(Place(stack, folder), **{"factories": {"kubernetes": KubernetesProvider}, **settings})
 
 
-def outputs(place: Place, *, show_secrets: bool = False) -> Object:
+def outputs(options: Options, *, show_secrets: bool = False) -> Object:
     """Return what the program exported when it last ran.
 
     Args:
-        place: Which stack.
+        options: Which stack.
         show_secrets: Decrypt secret outputs, which needs the passphrase; otherwise they are left out.
 
     Raises:
         StackNotFound: If there is no such stack.
     """
-    deployment, _ = read_deployment(place, show_secrets=show_secrets)
+    deployment, _ = read_deployment(options.place, show_secrets=show_secrets)
     root = next((item for item in deployment.resources if item.type == STACK_TYPE), None)
     exported = root.outputs if root else {}
     if show_secrets:

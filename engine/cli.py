@@ -11,12 +11,18 @@ from rich.prompt import Confirm
 
 from engine.display import Display, print_json
 from engine.errors import EngineError, InputError, LockedError, Unreachable
-from engine.run import Declined, Options, Result, destroy, preview, read_history, refresh_stack, up
+from engine.history import read_history
+from engine.providers import Factory
+from engine.run import Declined, Options, Result, destroy, preview, refresh_stack, up
 from engine.session import Place, StackNotFound
 from engine.transfer import export_stack, import_stack
 
 # Pulumi's own exit codes: sdk/go/common/util/cmdutil/exit.go of pulumi/pulumi.
 OK, FAILED, CONFIGURATION, AUTHENTICATION, RESOURCE, POLICY, NO_STACK, NO_CHANGES, CANCELLED = range(9)
+
+
+class ChangesFoundError(EngineError):
+    """A preview has changes although none were expected."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     except EngineError as error:
         Console(stderr=True).print(f"error: {error}", style="bold red", highlight=False, markup=False)
         return exit_code(error)
+    except KeyboardInterrupt:
+        return CANCELLED
 
 
 def exit_code(error: EngineError) -> int:
@@ -34,6 +42,7 @@ def exit_code(error: EngineError) -> int:
     codes: list[tuple[type[EngineError], int]] = [
         (StackNotFound, NO_STACK),
         (Declined, CANCELLED),
+        (ChangesFoundError, NO_CHANGES),
         (InputError, CONFIGURATION),
         (Unreachable, AUTHENTICATION),
         (LockedError, RESOURCE),
@@ -65,6 +74,8 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     add("--refresh", "-r", action="store_true", help="read every resource first")
     add("--parallel", "-p", type=int, default=16, help="operations at once (default: 16)")
     add("--expect-no-changes", action="store_true", help="fail if anything changes")
+    if command.get_default("command") == "refresh":
+        add("--clear-pending-creates", action="store_true", help="forget creations whose outcome nobody knows")
     add("--policy-pack", action="append", default=[], type=Path, metavar="FOLDER", help="enforce a policy pack")
 
 
@@ -72,10 +83,18 @@ def _place(arguments: argparse.Namespace) -> Place:
     return Place(arguments.stack, arguments.cwd, arguments.state, arguments.salt_in_state)
 
 
-def _options(arguments: argparse.Namespace) -> Options:
-    from engine.kubernetes.provider import KubernetesProvider
+def _factories() -> dict[str, Factory]:
+    from engine.kubernetes.provider import KubernetesProvider  # imported only by the commands that need it
 
-    listener = print_json if arguments.json else Display(Console(highlight=False), details=arguments.diff)
+    return {"kubernetes": KubernetesProvider}
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    listener = print_json if arguments.json else Display(_console(), details=arguments.diff)
     return Options(
         _place(arguments),
         targets=tuple(arguments.target),
@@ -84,7 +103,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         policy_packs=tuple(arguments.policy_pack),
         listeners=[listener],
         skip_preview=arguments.skip_preview,
-        factories={"kubernetes": KubernetesProvider},
+        clear_pending_creates=getattr(arguments, "clear_pending_creates", False),
+        factories=_factories(),
     )
 
 
@@ -101,7 +121,7 @@ def _changing(run: Callable[[Options, Callable[[Result], bool]], Result]) -> Cal
 
 def _confirmed(arguments: argparse.Namespace, plan: Result) -> bool:
     if arguments.expect_no_changes and plan.changed:
-        return False
+        raise ChangesFoundError("no changes were expected, but the preview has some; nothing was changed")
     if arguments.yes or (arguments.command == "up" and not plan.changed):
         return True
     if not sys.stdin.isatty():

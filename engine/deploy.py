@@ -10,6 +10,7 @@ from threading import BoundedSemaphore, Event, Lock
 from typing import Protocol
 
 from engine.aliases import Alias, all_aliases
+from engine.cascade import dependants_to_replace
 from engine.errors import EngineError, InputError, ProviderError, Unreachable
 from engine.events import Events
 from engine.execute import Executor, StepFailed, timestamp
@@ -17,10 +18,10 @@ from engine.paths import copy_ignored, parse_path
 from engine.provider import CheckResult, DiffResult
 from engine.providers import Providers, configuration, default_provider_name, package_of, provider_type
 from engine.resource import Resource
-from engine.state import State, sort_by_dependency
+from engine.state import State
 from engine.steps import Action, Decision, Goal, decide, recorded
 from engine.urn import make_urn, provider_package, split_reference
-from engine.values import UNKNOWN, Object, Unknown, contains, mark_secrets, reveal
+from engine.values import Object, Unknown, contains, mark_secrets, reveal
 
 
 class Cancelled(EngineError):  # noqa: N818 - reads as what happened
@@ -107,6 +108,8 @@ class Deployer:
         self.registered: set[str] = set()
         """URNs that the program has named, now or by an alias."""
         self.fatal: EngineError | None = None
+        self.unsettled: dict[str, str] = {}
+        """Why it is not known whether an interrupted creation left something, by URN."""
         self.on_abort: Callable[[], None] = lambda: None
         """Called when the run must end early; stops the program."""
         self._providers = providers
@@ -238,6 +241,8 @@ class Deployer:
         old = self._find(goal)
         if goal.custom and not provider_package(goal.type) and not self.scope.includes(goal.urn):
             return self._leave(goal, old)
+        if reason := self.unsettled.get(goal.urn):
+            return self._fail(goal.urn, reason)
         if not self.preview and contains(goal.inputs, Unknown):
             return self._fail(goal.urn, "an input is not known although every resource it depends on is ready")
         given = goal
@@ -329,30 +334,6 @@ class Deployer:
             self._replaced.add(goal.urn)
         self.events.replacing(old, recorded(goal, old, timestamp()), decision.replaces, decision.detailed)
         if decision.delete_first:
-            for dependent in reversed(self._dependants_to_replace(old)):
+            for dependent in reversed(dependants_to_replace(old, self.state, self._providers)):
                 self.executor.delete(dependent, replacing=True)
             self.executor.delete(old, replacing=True)
-
-    def _dependants_to_replace(self, root: Resource) -> list[Resource]:
-        """Return what must be deleted before ``root`` because losing ``root``'s values would replace it.
-
-        Pulumi asks each dependant's provider with the affected properties unknown (``calculateDependentReplacements``).
-        """
-        gone, found = {root.urn}, []
-        for resource in sort_by_dependency(self.state.resources()):
-            if resource.delete or resource.pending_replacement or not resource.custom or resource.urn in gone:
-                continue
-            lost = {key for key, urns in resource.property_dependencies.items() if gone.intersection(urns)}
-            if split_reference(resource.provider)[0] in gone or (lost and self._replaced_without(resource, lost)):
-                if resource.protect:
-                    raise ProviderError(f"{root.urn} cannot be replaced: {resource.urn} depends on it and is protected")
-                gone.add(resource.urn)
-                found.append(resource)
-        return found
-
-    def _replaced_without(self, resource: Resource, lost: set[str]) -> bool:
-        inputs = reveal(resource.inputs)
-        unknown = {key: UNKNOWN if key in lost else value for key, value in inputs.items()}
-        manager = self._providers.for_resource(resource)
-        diff = manager.diff(resource.urn, resource.id, inputs, reveal(resource.outputs), unknown)
-        return bool(diff.replaces)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -32,13 +32,21 @@ _DONE = {
     "create-replacement": "created replacement",
     "delete-replaced": "deleted original",
 }
+_DOING = {
+    "create": "creating",
+    "update": "updating",
+    "delete": "deleting",
+    "create-replacement": "creating replacement",
+    "delete-replaced": "deleting original",
+    "refresh": "reading",
+}
 _COUNTED = ("create", "update", "delete", "replace")
 
 
-def print_json(event: Event, out: TextIO = sys.stdout) -> None:
+def print_json(event: Event) -> None:
     """Write an event as one line of JSON."""
-    out.write(json.dumps(event) + "\n")
-    out.flush()
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
 class Display:
@@ -57,6 +65,8 @@ class Display:
         self._outputs: Mapping[str, Any] = {}
         self._old_outputs: Mapping[str, Any] = {}
         self._planning = False
+        self._running: dict[str, str] = {}
+        self._status = console.status("")
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -69,6 +79,7 @@ class Display:
             "preludeEvent": self._begin,
             "resourcePreEvent": self._before,
             "resOutputsEvent": self._after,
+            "resOpFailedEvent": lambda content: self._progress(content["metadata"], ""),
             "diagnosticEvent": self._diagnostic,
             "policyEvent": self._policy,
             "policyRemediationEvent": self._remediation,
@@ -86,9 +97,22 @@ class Display:
         known = self._steps.get(metadata["urn"])
         if known is None or known["op"] != "replace":
             self._steps[metadata["urn"]] = metadata
+        self._progress(metadata, _DOING.get(metadata["op"], ""))
+
+    def _progress(self, metadata: Event, doing: str) -> None:
+        """Show what is in flight, on a terminal; elsewhere the lines of what is done are the progress."""
+        if self._planning or not self._console.is_terminal:
+            return
+        self._running.pop(metadata["urn"], None)
+        if doing:
+            self._running[metadata["urn"]] = f"{doing} {_name(metadata['urn'])}"
+        shown = list(self._running.values())
+        self._status.update(", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else ""))
+        self._status.start() if shown else self._status.stop()
 
     def _after(self, content: Event) -> None:
         metadata = content["metadata"]
+        self._progress(metadata, "")
         if metadata["type"] == STACK_TYPE and metadata["new"]:
             self._outputs = metadata["new"]["outputs"]
             self._old_outputs = (metadata["old"] or {}).get("outputs") or {}
@@ -117,6 +141,7 @@ class Display:
         self._diagnostics.append(("info", content["resourceUrn"], f"[remediated] {rule}"))
 
     def _summary(self, content: Event) -> None:
+        self._status.stop()
         if content["isPreview"]:
             self._print_tree()
         self._print_diagnostics()

@@ -113,7 +113,7 @@ class DynamicProvider:
 
     def recover(self, urn: str, inputs: Object) -> ReadResult | None:
         """Refuse: only the cut-short ``create`` knew the id."""
-        raise ProviderError("look for it, delete it, and run `refresh --clear-pending-creates`")
+        raise ProviderError("a dynamic resource has no name before it is created")
 
     def read(self, urn: str, id: str, inputs: Object, outputs: Object) -> ReadResult | None:
         """Ask the provider's ``read``; no id means that the resource is gone."""

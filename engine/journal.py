@@ -1,4 +1,4 @@
-"""The write-ahead journal: every change of the state is on disk before, and again after, it happens.
+"""The write-ahead journal: every change of the state is on disk before it happens, and written down after.
 
 One JSON record a line. ``{"begin": {"type": …, "resource": …}}`` precedes an operation on a provider;
 ``{"end": key, "put": […], "drop": […]}`` follows it with what it did to the state. Replaying a journal twice has the
@@ -8,6 +8,7 @@ effect of replaying it once, so a crash between writing the checkpoint and remov
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,8 +34,11 @@ class Journal:
         self._synced = 0
         self._broken = False
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Append a record and return when it is on disk.
+    def append(self, record: dict[str, Any], *, durable: bool) -> None:
+        """Append a record, which outlives this process, and where ``durable`` wait until it is on disk.
+
+        The beginning of an operation must be durable. Its end need not be: if the machine loses power before, the
+        next run finds out what became of the operation.
 
         Raises:
             StateError: If it, or a record before it, could not be written, for example because the disk is full.
@@ -45,8 +49,8 @@ class Journal:
                 descriptor = self._open()
                 _write_whole(descriptor, line)
                 self._appended = mine = self._appended + 1
-            with self._syncing:
-                if self._synced < mine:
+            with self._syncing if durable else nullcontext():
+                if durable and self._synced < mine:
                     upto = self._appended
                     self._sync(descriptor)
                     self._synced = upto

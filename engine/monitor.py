@@ -2,6 +2,7 @@
 
 # ruff: noqa: N802, ARG002 - names and signatures are those of the remote procedures
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from engine.urn import STACK_TYPE, make_urn, provider_package
 from engine.values import Object
 from engine.wire import from_struct, to_struct
 
+_LOG = logging.getLogger(__name__)
 _GET_RESOURCE = "pulumi:pulumi:getResource"
 _SEVERITIES = {0: "debug", 1: "info", 2: "warning", 3: "error"}
 _REFUSED = {
@@ -114,10 +116,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
-        feature = (
-            "StackReference" if request.type == "pulumi:pulumi:StackReference" else f"Reading ({request.type}.get)"
-        )
-        self._refuse(feature, context)
+        is_stack = request.type == "pulumi:pulumi:StackReference"
+        self._refuse("StackReference" if is_stack else f"Reading a resource ({request.type}.get)", context)
 
     def ExistsResource(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Refuse."""
@@ -161,6 +161,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except EngineError as error:
             self._deployer.abort(error)
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except Exception as error:
+            _LOG.exception("a call of the program failed")
+            self._deployer.abort(EngineError(f"a defect of the engine or a provider: {type(error).__name__}: {error}"))
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -15,10 +16,17 @@ from engine.launcher import USER_ERROR
 from engine.project import Configuration, Project
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+"""Starts every process: the system ends a child with the *thread* that started it (prctl(2), PR_SET_PDEATHSIG), and
+this one lives as long as the engine does."""
 
 
 def start_python(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start the launcher with this interpreter; what it runs ends with this process and takes no Ctrl-C of its own."""
+    return _STARTER.submit(_start, arguments, folder, environment).result()
+
+
+def _start(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-u", str(LAUNCHER), str(os.getpid()), *arguments],
         cwd=folder,
@@ -52,6 +60,7 @@ class Program:
         deployer: Takes what it prints.
         address: Where monitor and engine are served.
         environment: The environment that the program inherits.
+        untouched_sdk: Leave the SDK's own wait loop and debug messages as they are.
     """
 
     def __init__(
@@ -61,6 +70,8 @@ class Program:
         deployer: Deployer,
         address: str,
         environment: Mapping[str, str],
+        *,
+        untouched_sdk: bool = False,
     ) -> None:
         scope = deployer.scope
         folder, entry = (project.main, ".") if project.main.is_dir() else (project.main.parent, project.main.name)
@@ -76,6 +87,7 @@ class Program:
             "parallel": str(scope.parallel),
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
+        arguments += ["--untouched"] if untouched_sdk else []
         own = {
             "PULUMI_CONFIG": json.dumps(configuration.values),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(configuration.secret_keys)),

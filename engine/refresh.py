@@ -16,19 +16,23 @@ from engine.values import mark_names, mark_secrets, reveal
 UNSETTLED = "its creation was interrupted"
 
 
-def settle(deployer: Deployer, providers: Providers) -> None:
+def settle(deployer: Deployer, providers: Providers, *, forget: bool = False) -> None:
     """Find out what became of operations without a recorded end, and record it.
 
-    A creation is adopted if its object exists; an update is done again; a deletion is, too, because its resource is
-    still recorded. What the provider cannot know stays pending.
+    A creation is adopted if its object exists, an update is done again, and a deletion counts if its object is gone.
+    What the provider cannot know stays pending, unless it is to be forgotten.
     """
     for pending in deployer.state.pending():
-        if pending.type == "creating":
+        if pending.type == "creating" and forget:
+            deployer.state.commit(end=pending.key)
+        elif pending.type == "creating":
             _settle_creation(deployer, providers, pending)
+        elif pending.type == "deleting":
+            _settle_deletion(deployer, providers, pending)
         else:
             old = deployer.state.get(pending.resource.urn)
             again = [replace(old, init_errors=("its update was interrupted",))] if old else []
-            deployer.state.commit(put=again if pending.type == "updating" else [], end=pending.key)
+            deployer.state.commit(put=again, end=pending.key)
 
 
 def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending) -> None:
@@ -38,8 +42,9 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
     except Unreachable:
         raise
     except ProviderError as error:
-        deployer.events.diagnostic(
-            "warning", f"{UNSETTLED}, and whether it exists cannot be known: {error}", wanted.urn
+        deployer.unsettled[wanted.urn] = (
+            f"{UNSETTLED}, and whether it exists cannot be known ({error}); find out, delete it if it does, "
+            "then run `refresh --clear-pending-creates`"
         )
         return
     if found is None:
@@ -50,6 +55,17 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
     old = deployer.state.get(wanted.urn)
     replaced = old is not None and not old.pending_replacement and old.id != found.id
     deployer.state.commit(put=[replace(old, delete=True), adopted] if old and replaced else [adopted], end=pending.key)
+
+
+def _settle_deletion(deployer: Deployer, providers: Providers, pending: Pending) -> None:
+    old = pending.resource
+    try:
+        found = providers.for_resource(old).read(old.urn, old.id, reveal(old.inputs), reveal(old.outputs))
+    except Unreachable:
+        raise
+    except ProviderError:
+        return
+    deployer.state.commit(drop=[] if found else [old], end=pending.key)
 
 
 def refresh(deployer: Deployer, providers: Providers) -> None:

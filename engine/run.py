@@ -1,6 +1,5 @@
 """The runs: preview, up, refresh, destroy."""
 
-import json
 import os
 import signal
 import threading
@@ -15,7 +14,7 @@ from engine.deploy import Deployer, Scope
 from engine.dynamic import DynamicProvider
 from engine.errors import EngineError, ProgramError
 from engine.events import Events, Listener
-from engine.journal import write_atomically
+from engine.history import write_history
 from engine.monitor import serve
 from engine.policy import PolicyPacks
 from engine.program import Program
@@ -42,6 +41,7 @@ class Options:
         policy_packs: Folders of policy packs.
         listeners: Called with each event.
         skip_preview: Change without looking first.
+        clear_pending_creates: Forget creations whose outcome nobody knows.
         untouched_sdk: Leave the SDK's own wait loop and debug messages as they are.
         factories: Makes the providers, by package.
     """
@@ -53,6 +53,7 @@ class Options:
     policy_packs: tuple[Path, ...] = ()
     listeners: Sequence[Listener] = ()
     skip_preview: bool = False
+    clear_pending_creates: bool = False
     untouched_sdk: bool = False
     factories: Mapping[str, Factory] = field(default_factory=dict)
 
@@ -122,7 +123,7 @@ def _change(options: Options, confirm: Confirm, kind: str, work: "Work", *, crea
                 raise Declined("not confirmed; nothing was changed")
         started = time.time()
         result = run.change(work)
-        _write_history(session, kind, started, result)
+        write_history(session, kind, started, result.changes, succeeded=result.succeeded)
         return result
 
 
@@ -156,7 +157,7 @@ class _Run:
     def _pass(self, state: State, work: Work, *, preview: bool) -> Result:
         options, session = self.options, self.session
         events = Events(options.listeners, preview=preview)
-        events.prelude(_masked(session))
+        events.prelude(session.masked_configuration())
         scope = Scope(
             options.place.stack,
             session.project.name,
@@ -206,23 +207,35 @@ def _with_program(shop: _Workshop) -> None:
     if options.refresh:
         refresh(deployer, shop.providers)
 
+    ended = threading.Event()
+
     def at_end() -> None:
+        ended.set()
         shop.policies.review_stack(deployer.state.resources())
         if not shop.policies.violated:
             delete_all(deployer, unwanted(deployer))
 
     with serve(deployer, at_end, 4 * options.parallel + 8) as address:
-        program = Program(session.project, session.configuration, deployer, address, options.place.environment)
+        program = Program(
+            session.project,
+            session.configuration,
+            deployer,
+            address,
+            options.place.environment,
+            untouched_sdk=options.untouched_sdk,
+        )
         deployer.on_abort = program.stop
         try:
             program.wait()
+            if not ended.is_set() and not deployer.cancelled.is_set():
+                at_end()  # the program has left by sys.exit()
         except ProgramError as error:
             if not deployer.cancelled.is_set():
                 deployer.abort(error)
 
 
 def _refresh_only(shop: _Workshop) -> None:
-    settle(shop.deployer, shop.providers)
+    settle(shop.deployer, shop.providers, forget=shop.run.options.clear_pending_creates)
     refresh(shop.deployer, shop.providers)
 
 
@@ -241,13 +254,6 @@ def _reporter(events: Events) -> Callable[[str, str, str], None]:
             events.diagnostic(severity, message, urn)
 
     return report
-
-
-def _masked(session: Session) -> dict[str, str]:
-    configuration = session.configuration
-    return {
-        key: "[secret]" if key in configuration.secret_keys else value for key, value in configuration.values.items()
-    }
 
 
 @contextmanager
@@ -270,25 +276,3 @@ def _stopping_gently(deployer: Deployer, providers: Providers) -> Iterator[None]
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _write_history(session: Session, kind: str, started: float, result: Result) -> None:
-    """Write an entry as Pulumi's local backend does."""
-    entry = {
-        "kind": {"up": "update"}.get(kind, kind),
-        "startTime": int(started),
-        "endTime": int(time.time()),
-        "message": "",
-        "environment": {},
-        "config": {key: {"value": value, "secret": value == "[secret]"} for key, value in _masked(session).items()},
-        "result": "succeeded" if result.succeeded else "failed",
-        "resourceChanges": dict(result.changes),
-    }
-    name = f"{session.place.stack}-{int(started * 1e9)}.history.json"
-    write_atomically(session.files.history / name, json.dumps(entry, indent=4).encode())
-
-
-def read_history(place: Place) -> list[dict[str, Any]]:
-    """Return the entries of finished runs, the newest first."""
-    files = place.files(place.project())
-    return [json.loads(path.read_bytes()) for path in sorted(files.history.glob("*.history.json"), reverse=True)]

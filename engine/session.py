@@ -58,6 +58,11 @@ class Session:
     configuration: Configuration
     deployment: Deployment
 
+    def masked_configuration(self) -> dict[str, str]:
+        """Return the configuration with a marker in place of what is secret."""
+        values, secret = self.configuration.values, self.configuration.secret_keys
+        return {key: "[secret]" if key in secret else value for key, value in values.items()}
+
     def preview_state(self) -> State:
         """Return a copy in memory, which a preview may change."""
         return State(self.deployment)

@@ -118,7 +118,7 @@ class State:
     def begin(self, type_: Operation, resource: Resource) -> PendingKey:
         """Record that an operation on a provider is about to begin."""
         pending = Pending(type_, resource)
-        self._record({"begin": {"type": type_, "resource": self._to_json(resource)}})
+        self._record({"begin": {"type": type_, "resource": self._to_json(resource)}}, durable=True)
         with self._lock:
             self._pending[pending.key] = pending
         return pending.key
@@ -128,9 +128,8 @@ class State:
     ) -> None:
         """Record changes, all or none: remove, then add or replace resources, and end a pending operation."""
         put, drop = list(put), list(drop)
-        self._record(
-            {"end": end, "drop": [resource.key for resource in drop], "put": [self._to_json(item) for item in put]}
-        )
+        dropped = [resource.key for resource in drop]
+        self._record({"end": end, "drop": dropped, "put": [self._to_json(item) for item in put]}, durable=False)
         with self._lock:
             _apply(self._resources, [resource.key for resource in drop], put)
             if end is not None:
@@ -142,9 +141,9 @@ class State:
             resources = _rename(list(self._resources.values()))
             return Deployment(sort_by_dependency(resources), list(self._pending.values()), salt, self._metadata)
 
-    def _record(self, record: dict[str, Any]) -> None:
+    def _record(self, record: dict[str, Any], *, durable: bool) -> None:
         if self._journal is not None:
-            self._journal.append(record)
+            self._journal.append(record, durable=durable)
 
     def _to_json(self, resource: Resource) -> dict[str, Any] | None:
         if self._journal is None or self._crypter is None:

@@ -83,13 +83,16 @@ def contains(value: Value, kind: type) -> bool:
 
 
 def reveal(value: Value) -> Value:
-    """Strip every :class:`Secret` wrapper."""
-    return transform(value, lambda leaf: reveal(leaf.value) if isinstance(leaf, Secret) else leaf)
+    """Return a value as providers see it: secrets in plain text, resources by their id or else their URN."""
+    return transform(value, _revealed)
 
 
-def mask(value: Value, replacement: str = "[secret]") -> Value:
-    """Replace every secret by a marker, for displays and logs."""
-    return transform(value, lambda leaf: replacement if isinstance(leaf, Secret) else leaf)
+def _revealed(leaf: Value) -> Value:
+    if isinstance(leaf, Secret):
+        return reveal(leaf.value)
+    if isinstance(leaf, Reference):
+        return leaf.urn if leaf.id is None else leaf.id
+    return leaf
 
 
 def mark_secrets(outputs: Mapping[str, Value], inputs: Mapping[str, Value]) -> Object:

@@ -58,7 +58,7 @@ def _special(fields: Object, secret: Callable[[Object], Value]) -> Value:
     if signature == _SECRET:
         return secret(fields)
     if signature == _REFERENCE:
-        return Reference(fields["urn"], fields.get("id") or None)
+        return Reference(fields["urn"], None if fields.get("id") == "" else fields.get("id"))
     if signature == _OUTPUT:
         value = fields.get("value", UNKNOWN)
         return Secret(value) if fields.get("secret") else value

@@ -25,7 +25,7 @@ def run(
     """
     lines: list[str] = []
     with (
-        log.open("a") as stream,
+        log.open("a", buffering=1) as stream,
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -100,4 +100,5 @@ def require_programs(log: Path, **packages: str) -> None:
         raise MachineError(message)
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-q"], log, environment=environment)
-    run(["apt-get", "install", "-qy", "--no-install-recommends", *absent], log, environment=environment)
+    install = ["apt-get", "install", "-qy", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *absent]
+    run(install, log, environment=environment)

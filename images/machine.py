@@ -76,15 +76,21 @@ def sources(suite: str) -> str:
         MachineError: if apt on this machine has no source of that suite.
     """
     wanted = {suite, f"{suite}-updates", f"{suite}-security"}
-    targets = output(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
-    )
-    known = dict.fromkeys(tuple(line.split()) for line in targets.splitlines())
-    lines = [f"deb {' '.join(each)}\n" for each in known if each[1] in wanted and each[-1] == "main"]
-    if not any(each.split()[2] == suite for each in lines):
+    lines = [f"deb {' '.join(each)}\n" for each in _targets() if each[1] in wanted and each[-1] == "main"]
+    if not any(line.split()[2] == suite for line in lines):
         message = f"apt on this machine has no source of Debian {suite}: add one to /etc/apt/sources.list.d"
         raise MachineError(message)
     return "".join(lines)
+
+
+def _targets() -> list[tuple[str, ...]]:
+    """Return address, suite and component of what apt knows, in whichever form its sources are written."""
+    query = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
+    found = output(query)
+    if not found.strip():  # apt shows nothing before its first update, which a fresh machine may not have had
+        output(["apt-get", "update", "-q"])
+        found = output(query)
+    return list(dict.fromkeys(tuple(line.split()) for line in found.splitlines()))
 
 
 def apt_settings() -> str:

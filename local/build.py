@@ -5,6 +5,7 @@ versions and their checksums, our own sources, the flags and the Go release. A b
 nothing half-made and continues from Go's own build cache.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -119,6 +120,15 @@ def _own(module: Path) -> list[Tool]:
 
 def _build(wanted: Tool, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two rooms may ask for the same tool at once
+        for abandoned in path.parent.glob(".build-*"):
+            shutil.rmtree(abandoned)
+        if not path.exists():
+            _compile(wanted, path)
+
+
+def _compile(wanted: Tool, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as scratch:
         output = Path(scratch) / wanted.name
         command = [_go(), "build", *flags(), "-o", str(output), wanted.package]

@@ -41,6 +41,7 @@ def create(layout: Layout) -> None:
     for hierarchy in hierarchies():
         path = hierarchy
         for part in (*layout.cgroup.split("/"), COMPONENTS):
+            _delegate(path)
             path = path / part
             path.mkdir(exist_ok=True)
             _inherit_cpuset(path)
@@ -61,8 +62,7 @@ def stop_pods(layout: Layout, patience: float = 5.0) -> None:
     """Ask every process of a pod to end and give them `patience` seconds; who is left is killed later."""
     pods = [pid for pid in processes(layout) if pid not in _members(layout, COMPONENTS)]
     for pid in pods:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+        _signal(layout, pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while set(pods) & set(processes(layout)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -77,8 +77,7 @@ def kill(layout: Layout, patience: float = 10.0) -> None:
     deadline = time.monotonic() + patience
     while left := processes(layout):
         for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            _signal(layout, pid, signal.SIGKILL)
         if time.monotonic() > deadline:
             message = f"processes {left} of platform {layout.name} do not end: they hang in the kernel"
             raise PlatformError(message)
@@ -104,6 +103,17 @@ def _members(layout: Layout, group: str) -> set[int]:
     return found
 
 
+def _signal(layout: Layout, pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        handle = os.pidfd_open(pid)
+        try:
+            # Looked up again under the handle: the number may have gone to a stranger since the group was read.
+            if f"/{layout.cgroup}/" in Path(f"/proc/{pid}/cgroup").read_text():
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
 def _tree(top: Path) -> list[Path]:
     """A group and all groups below it, the lowest first; one that vanishes meanwhile is left out."""
     return [Path(path) for path, _, _ in os.walk(top, topdown=False)]
@@ -121,6 +131,14 @@ def _remove(path: Path, patience: float = 5.0) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def _delegate(path: Path) -> None:
+    """Version 2: hand the controllers of a group down to those below it; version 1 does so by itself."""
+    offered = path / "cgroup.controllers"
+    for controller in offered.read_text().split() if offered.exists() else []:
+        with contextlib.suppress(OSError):  # one that cannot be handed down is missed, and named, by the kubelet
+            (path / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _inherit_cpuset(path: Path) -> None:

@@ -76,13 +76,19 @@ def require_kernel() -> None:
         if tried.returncode:
             message = f"the kernel lacks {feature}: {tried.stderr.strip().partition(chr(10))[0]}"
             raise RefusedError(message)
-    if "overlay" not in Path("/proc/filesystems").read_text() and subprocess.call(["modprobe", "overlay"]):
+    if not _has_overlay():
         message = "the kernel lacks overlayfs (CONFIG_OVERLAY_FS)"
         raise RefusedError(message)
     for controller in CONTROLLERS:
         if not cgroups.has_controller(controller):
             message = f"the kernel lacks the control group controller {controller}, or it is not mounted"
             raise RefusedError(message)
+
+
+def _has_overlay() -> bool:
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text() and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
+    return "\toverlay\n" in Path("/proc/filesystems").read_text()
 
 
 def _available_memory() -> int:

@@ -50,9 +50,7 @@ def down(
         typer.echo(f"data stays in {platform.layout.state} (delete it: python -m local down --name {name} --purge)")
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
-)
+@app.command(context_settings=PASSED_ON)
 def kubectl(context: typer.Context, name: Name = DEFAULT_NAME) -> None:
     """Run kubectl as the platform's administrator."""
     platform = _existing(name)
@@ -72,6 +70,8 @@ def status(
     else:
         for one in found:
             _show(one)
+        if not found:
+            typer.echo("no platform on this machine; make one: python -m local up")
     if not all(one.ready for one in found):
         sys.exit(1)
 
@@ -119,7 +119,7 @@ def load(archive: Annotated[Path, typer.Argument(help="OCI or Docker archive.")]
 
 @app.command()
 def link(first: str, second: str) -> None:
-    """Let the pods of two platforms reach the other one at one address; nothing else joins them."""
+    """Let the pods of two platforms reach the other one, at one address and by one name."""
     platforms_ = [_existing(first), _existing(second)]
     end = links.link(platforms_[0].layout, platforms_[1].layout)
     _tell_dns(platforms_)

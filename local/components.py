@@ -1,7 +1,6 @@
 """The components of a platform: what each one runs and which files decide how it runs."""
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ NODE = ("containerd", "network-policy", "kubelet", "kube-proxy", "provisioner")
 START_ORDER = (*CONTROL_PLANE, *NODE)
 """Each component finds what it needs already running; `down` goes the other way."""
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 @dataclass(frozen=True)
 class Component:
@@ -33,7 +34,7 @@ class Component:
         name: what `local logs` and `local status` call it.
         command: the program and its arguments, without the words that enter the network namespace.
         files: what the program reads at its start; a change restarts it.
-        environment: set in addition to PATH and HOME.
+        environment: set in addition to PATH and HOME, or in their place.
         patience: seconds it may take to end by itself.
         sockets: it inherits the listening sockets of the ways in; its command names their descriptors in braces.
     """
@@ -96,7 +97,7 @@ def etcd(context: Context) -> Component:
 
 
 def api_server(context: Context) -> Component:
-    """The API: certificates or bound tokens only, Secrets encrypted, every request on record."""
+    """The API: certificates or bound tokens only, Secrets encrypted, an audit log."""
     layout, servers = context.layout, context.servers
     configuration, authority = layout.configuration, layout.pki / "cluster.crt"
     files = [configuration / name for name in ("encryption.json", "audit-policy.json", "admission.json")]
@@ -169,7 +170,9 @@ def containerd(context: Context) -> Component:
     settings = context.layout.configuration / "containerd.toml"
     network_settings = context.layout.configuration / "cni" / "10-cloison.conflist"
     command = context.program("containerd", config=settings, log_level="warn")
-    return Component("containerd", command, (settings, network_settings))
+    # By its path alone the shim serves new pods, but not those that a restarted containerd finds running.
+    search = f"{context.tool('containerd-shim-runc-v2').parent}:{SYSTEM_PATH}"
+    return Component("containerd", command, (settings, network_settings), {"PATH": search})
 
 
 def kubelet(context: Context) -> Component:
@@ -214,9 +217,8 @@ def has_network_policy() -> bool:
 
 
 def environment(component: Component) -> dict[str, str]:
-    """What a component finds in its environment: nothing of the caller's but where programs are."""
-    path = os.environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    return {"PATH": path, "HOME": "/root", **component.environment}
+    """What a component finds in its environment: nothing of the caller's."""
+    return {"PATH": SYSTEM_PATH, "HOME": "/root", **component.environment}
 
 
 def _text(value: object) -> str:

@@ -1,14 +1,19 @@
 """The node's container runtime, as far as the platform itself talks to it: its images."""
 
+import json
 import subprocess
+import tarfile
 import tempfile
 from pathlib import Path
 
-from local.errors import PlatformError
+from local.errors import PlatformError, RefusedError
 from local.image import ProgramImage
 
 NAMESPACE = "k8s.io"
 """containerd namespace in which the kubelet looks for images."""
+
+IMAGE_NAME = "io.containerd.image.name"
+"""Annotation by which an OCI archive names an image in full."""
 
 
 class Containerd:
@@ -31,13 +36,29 @@ class Containerd:
         return self._run("images", "list", "--quiet").split()
 
     def load(self, archive: Path) -> list[str]:
-        """Import an OCI or Docker archive; returns the names of the images that it brought.
+        """Import an OCI or Docker archive; returns the names of the images in it.
+
+        An archive whose images the node has, name by name and digest by digest, is not unpacked again.
 
         Raises:
-            PlatformError: containerd does not take the archive.
+            RefusedError: containerd does not take the archive.
         """
-        said = self._run("images", "import", "--digests=false", str(archive))
-        return [line.split()[0] for line in said.splitlines() if line and not line.startswith("Importing")]
+        wanted = named_manifests(archive)
+        if wanted and wanted.items() <= self._digests().items():
+            return list(wanted)
+        try:
+            said = self._run("images", "import", "--digests=false", str(archive))
+        except PlatformError as error:
+            message = f"{archive} is not an image archive that containerd takes: {error}"
+            raise RefusedError(message) from error
+        return [
+            name.strip() for name, _, what in (line.partition("\t") for line in said.splitlines()) if "saved" in what
+        ]
+
+    def _digests(self) -> dict[str, str]:
+        """Digest of each image of the node, by name."""
+        lines = self._run("images", "list").splitlines()[1:]
+        return {fields[0]: fields[2] for fields in (line.split() for line in lines)}
 
     def ensure(self, image: ProgramImage) -> None:
         """Import an image the node does not have yet."""
@@ -50,6 +71,21 @@ class Containerd:
     def _run(self, *arguments: str) -> str:
         done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
-            message = f"ctr {' '.join(arguments)}: {done.stderr.strip()[-500:]}"
+            message = f"ctr {' '.join(arguments)}: {done.stderr.strip().rpartition(chr(10))[2]}"
             raise PlatformError(message)
         return done.stdout
+
+
+def named_manifests(archive: Path) -> dict[str, str]:
+    """Digests in an OCI archive by the names that containerd gives them; empty for any other file."""
+    try:
+        with tarfile.open(archive) as tar:
+            index = tar.extractfile("index.json")
+            manifests = json.load(index)["manifests"] if index else []
+    except (tarfile.TarError, KeyError, ValueError, OSError):
+        return {}
+    return {
+        each["annotations"][IMAGE_NAME]: each["digest"]
+        for each in manifests
+        if IMAGE_NAME in each.get("annotations", {})
+    }

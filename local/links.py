@@ -59,18 +59,8 @@ def link(first: Layout, second: Layout) -> End:
         RefusedError: a platform is not up, or both are the same.
     """
     _require_two(first, second)
-    if standing := [end for end in ends(first) if end.peer == second.name]:
-        return standing[0]
-    lower, higher = sorted((first, second), key=lambda layout: layout.name)
-    if f"to-{higher.name}" in network.interfaces(lower):  # half made: an earlier command was interrupted
-        network.run([*network.enter(lower), "ip", "link", "delete", f"to-{higher.name}"])
-    subnet = _free_subnet(lower, higher)
-    network.run([
-        *network.enter(lower), "ip", "link", "add", f"to-{higher.name}", "type", "veth",
-        "peer", "name", f"to-{lower.name}", "netns", higher.namespace,
-    ])  # fmt: skip
-    for layout, peer, address in ((lower, higher, subnet[1]), (higher, lower, subnet[2])):
-        _configure(layout, f"to-{peer.name}", f"{address}/{subnet.prefixlen}")
+    if not (_end_of(first, second) and _end_of(second, first)):
+        _make(*sorted((first, second), key=lambda layout: layout.name))
     return next(end for end in ends(first) if end.peer == second.name)
 
 
@@ -80,10 +70,37 @@ def unlink(first: Layout, second: Layout) -> None:
     Raises:
         RefusedError: there is no such link.
     """
-    if second.name not in [end.peer for end in ends(first)]:
+    if not (_end_of(first, second) or _end_of(second, first)):
         message = f"platforms {first.name} and {second.name} are not linked: see `python -m local status`"
         raise RefusedError(message)
-    network.run([*network.enter(first), "ip", "link", "delete", f"to-{second.name}"])
+    _delete(first, second)
+
+
+def unlink_all(layout: Layout) -> None:
+    """Take all links of a platform away, at once: the kernel would take its time once the namespace is gone."""
+    for end in ends(layout):
+        _delete(layout, Layout(end.peer))
+
+
+def _end_of(layout: Layout, peer: Layout) -> bool:
+    return peer.name in [end.peer for end in ends(layout)]
+
+
+def _make(lower: Layout, higher: Layout) -> None:
+    _delete(lower, higher)  # half made, if an earlier command was interrupted
+    subnet = _free_subnet(lower, higher)
+    network.run([
+        *network.enter(lower), "ip", "link", "add", f"to-{higher.name}", "type", "veth",
+        "peer", "name", f"to-{lower.name}", "netns", higher.namespace,
+    ])  # fmt: skip
+    for layout, peer, address in ((lower, higher, subnet[1]), (higher, lower, subnet[2])):
+        _configure(layout, f"to-{peer.name}", f"{address}/{subnet.prefixlen}")
+
+
+def _delete(layout: Layout, peer: Layout) -> None:
+    """Remove one end; the other goes with it."""
+    if f"to-{peer.name}" in network.interfaces(layout):
+        network.run([*network.enter(layout), "ip", "link", "delete", f"to-{peer.name}"])
 
 
 def _end(peer: str, address: str) -> End:

@@ -40,7 +40,7 @@ def create(layout: Layout) -> None:
     """Make the namespace and what belongs in it; what is there already stays."""
     if not exists(layout):
         _make_namespace(layout)
-    run([*enter(layout), "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"])
+    run([*enter(layout), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
     run([*enter(layout), "ip", "link", "set", "lo", "up"])
     if BRIDGE not in interfaces(layout):
         run([*enter(layout), "ip", "link", "add", BRIDGE, "type", "bridge"])

@@ -6,16 +6,15 @@ import subprocess
 from local.errors import PlatformError, RefusedError
 from local.progress import Progress
 
-REQUIRED = {
-    "conntrack": "conntrack",  # kube-proxy drops stale UDP flows with it
-    "containernetworking-plugins": "/usr/lib/cni/ptp",
-    "iproute2": "ip",
-    "libnss-myhostname": "",  # names under .localhost resolve for every program
-    "nftables": "nft",
-    "runc": "runc",
-    "util-linux": "nsenter",
-}
-"""Package and, for whoever reads an error, what of it is used."""
+REQUIRED = (
+    "conntrack",  # kube-proxy drops stale UDP flows with it
+    "containernetworking-plugins",
+    "iproute2",
+    "libnss-myhostname",  # names under .localhost resolve for every program
+    "nftables",
+    "runc",
+    "util-linux",
+)
 
 
 def ensure(progress: Progress) -> None:

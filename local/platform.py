@@ -1,5 +1,6 @@
 """A platform as a whole, for the command line and for tests."""
 
+import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ class Platform:
             PlatformError: a component did not come up; the message ends with its last words.
         """
         self._check()
-        with self._locked():
+        with self._locked(), self.progress.total(f"platform {self.layout.name} is up"):
             packages.ensure(self.progress)
             checks.require_kernel()
             for name in TOOLS:
@@ -79,7 +80,6 @@ class Platform:
             start.control_plane()
             if not control_plane_only:
                 start.node()
-        self.progress.total(f"platform {self.layout.name} is up")
         return self
 
     def down(self, purge: bool = False) -> None:
@@ -89,7 +89,7 @@ class Platform:
             PlatformError: something of the platform cannot be removed; it is named.
         """
         checks.require_root()
-        with self._locked():
+        with self._locked(), self.progress.total(f"platform {self.layout.name} is down"):
             with self.progress.step("stop pods"):
                 teardown.stop_pods(self.layout)
             with self.progress.step("stop components"):
@@ -99,7 +99,6 @@ class Platform:
             if purge and self.layout.state.exists():
                 with self.progress.step(f"delete {self.layout.state}"):
                     shutil.rmtree(self.layout.state)
-        self.progress.total(f"platform {self.layout.name} is down")
 
     def _check(self) -> None:
         checks.require_root()
@@ -119,9 +118,16 @@ class Platform:
             except BlockingIOError:
                 message = f"another command is changing platform {self.layout.name}: wait for it to end"
                 raise RefusedError(message) from None
-            yield
-            if not self.layout.run.exists():
-                path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._forget_lock()
+
+    def _forget_lock(self) -> None:
+        if not self.layout.run.exists():
+            self.layout.lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another platform is up
+                self.layout.lock.parent.rmdir()
 
 
 def up(name: str = DEFAULT_NAME) -> Platform:

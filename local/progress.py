@@ -21,7 +21,6 @@ class Progress:
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or Console(stderr=True, highlight=False, quiet=quiet)
-        self._began = time.monotonic()
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
@@ -31,9 +30,12 @@ class Progress:
             yield
         self._line(text, began)
 
-    def total(self, text: str) -> None:
-        """Print the time since this progress was made."""
-        self._line(text, self._began)
+    @contextmanager
+    def total(self, text: str) -> Iterator[None]:
+        """Time a block of several steps and print its line below theirs."""
+        began = time.monotonic()
+        yield
+        self._line(text, began)
 
     @contextmanager
     def _moving(self, text: str, began: float) -> Iterator[None]:

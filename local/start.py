@@ -5,33 +5,35 @@ Every step looks at what is there first, so the same code starts, heals, renews 
 
 import datetime as dt
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from local import build, cgroups, dns, identities, kernel, network, ports, resolver, settings, waiting
+from local import build, cgroups, dns, identities, kernel, network, ports, resolver, settings, teardown, waiting
 from local.certificates import write_private
 from local.components import CONTROL_PLANE, Component, Context, components
 from local.containers import Containerd
 from local.errors import PlatformError
 from local.image import ProgramImage
 from local.kubectl import Kubectl
-from local.launch import Launcher
+from local.launch import Launcher, supervisor
 from local.paths import Layout
 from local.ports import Ports
 from local.progress import Progress
 
 MANIFESTS = Path(__file__).parent / "manifests"
 
+PATIENCE = 180.0
+"""Seconds each step may take on a busy machine; on an idle one the longest takes ten."""
+
 
 def prepare(layout: Layout, ways_in: Ports) -> dict[str, Component]:
     """Make folders, namespace, control groups, certificates and configuration; returns the components to run."""
+    if not network.exists(layout):
+        _clear_stale(layout)
     for folder in (layout.state, layout.run, layout.audit_log.parent, layout.volumes):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ports.record(layout, ways_in)
-    kernel.keep()
-    if not network.exists(layout):
-        _clear_stale(layout)
+    kernel.prepare()
     cgroups.create(layout)
     network.create(layout)
     context = Context(layout, identities.ensure(layout, ways_in), build.tool)
@@ -39,10 +41,20 @@ def prepare(layout: Layout, ways_in: Ports) -> dict[str, Component]:
     return components(context)
 
 
+def policy_stands(layout: Layout) -> bool:
+    """Whether the network policy agent that runs now has its rules in place."""
+    try:
+        told = json.loads((layout.run / "policy.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return False
+    agent = supervisor(layout).record("network-policy")
+    return agent is not None and told["pid"] == agent.pid and told["ready"]
+
+
 def _clear_stale(layout: Layout) -> None:
-    """Without the network namespace, whatever still runs has lost its network, and no pod address is in use."""
+    """Without its network namespace nothing of a platform can go on: after a reboot, or when someone took it away."""
     cgroups.kill(layout)
-    shutil.rmtree(layout.run / "addresses", ignore_errors=True)
+    teardown.remove(layout)
 
 
 def _configure(context: Context) -> None:
@@ -102,13 +114,15 @@ class Start:
             self._apply("20-storage.yaml")
             resolver.refresh(self._layout, self._kubectl)
             self._wait(lambda: self._ready(since if "kubelet" in restarted else None), "a Ready node", *self._parts)
+            if "network-policy" in self._parts:
+                self._wait(lambda: policy_stands(self._layout), "enforcement of network policy", *self._parts)
             self._wait(lambda: dns.answers(self._layout), "an answer of the DNS", *self._parts)
 
     def _launch(self, *names: str) -> list[str]:
         return [name for name in names if self._launcher.start(self._parts[name])]
 
     def _wait(self, condition: Callable[[], bool], what: str, *alive: str) -> None:
-        waiting.until(lambda: self._launcher.require_alive(*alive) and condition(), what, 90.0)
+        waiting.until(lambda: self._launcher.require_alive(*alive) and condition(), what, PATIENCE)
 
     def _apply(self, name: str) -> None:
         self._kubectl.apply((MANIFESTS / name).read_text())

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from local import cgroups, kernel, network
+from local import cgroups, kernel, links, network
 from local.components import START_ORDER
 from local.errors import PlatformError
 from local.launch import supervisor
@@ -46,6 +46,7 @@ def remove(layout: Layout) -> None:
         PlatformError: a mount cannot be removed.
     """
     _unmount(layout)
+    links.unlink_all(layout)
     network.delete(layout)
     cgroups.remove(layout)
     shutil.rmtree(layout.run, ignore_errors=True)

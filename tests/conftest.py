@@ -15,8 +15,8 @@ from local.platform import Platform
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
 
-PLATFORM = "test"
-"""Name of the platform that the tests share; a developer's own is never touched."""
+PLATFORM = os.environ.get("CLOISON_TEST_PLATFORM", "test")
+"""Name of the platform that the tests share; a developer's own is never touched. Two runs at once need two names."""
 KEEP = "CLOISON_KEEP_PLATFORM"
 """Set it to leave the tests' platform up between runs while working on a test."""
 

@@ -12,6 +12,8 @@ QUIET = "QUIET"
 """The type of the event that says: nothing has happened for a while."""
 
 _QUIET_SECONDS = 10.0
+_PAUSE_SECONDS = 0.05
+"""Between two watches when the server ended one before its time."""
 
 
 @dataclass
@@ -40,14 +42,17 @@ class Follower:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return
+            ends = time.monotonic() + min(remaining, _QUIET_SECONDS)
             try:
                 if not self.version:
                     yield from self._listed()
-                yield from self._watched(min(remaining, _QUIET_SECONDS))
+                yield from self._watched(ends - time.monotonic())
             except ExpiredError:
                 self.version = ""
-            else:
+            if time.monotonic() >= ends:
                 yield Event(QUIET, {})
+            else:
+                self.client.pause(_PAUSE_SECONDS)
 
     def _listed(self) -> Iterator[Event]:
         answer = self.client.get(self.path, self.selector)

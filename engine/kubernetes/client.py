@@ -116,7 +116,6 @@ class Client:
                 yield _event(answer)
         except (LostError, NotSentError) as error:
             _LOG.debug("watch of %s ended: %s", path, error)
-            self.pause(_FIRST_PAUSE)
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than until :meth:`cancel`."""
@@ -172,6 +171,21 @@ class Client:
     def _refused_credentials(self) -> str:
         context = self._transport.cluster.context
         return f"{self.server} refuses the credentials of context {context!r}: wrong or expired; sign in again"
+
+
+def require_contact(cluster: Cluster, patience: float) -> None:
+    """Ask a cluster for its version, so that one that is down or refuses us is reported once and early.
+
+    Raises:
+        Unreachable: If it cannot be reached, refuses the credentials, or is no API server.
+    """
+    client = Client(cluster, patience=patience)
+    try:
+        client.get("/version")
+    except ApiError as error:
+        raise Unreachable(f"{cluster.server} does not answer as a Kubernetes API server: {error}") from error
+    finally:
+        client.close()
 
 
 class _Attempts:

@@ -1,39 +1,29 @@
 """What is done to objects in a cluster: create, apply, delete, read, each until its effect has come."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from engine.errors import Interrupted, ProviderError
-from engine.kubernetes.awaiting import SKIP_AWAIT, Awaiter
-from engine.kubernetes.changes import QUIET, Follower, by_name
+from engine.kubernetes.awaiting import Awaiter
 from engine.kubernetes.client import ApiError, Client
-from engine.kubernetes.diagnosis import why_it_stays
+from engine.kubernetes.deletion import delete
 from engine.kubernetes.discovery import Discovery, Resource
 from engine.kubernetes.fields import MISSING, replaced, text_at
 from engine.kubernetes.inputs import to_manifest
 from engine.kubernetes.kinds import Kind, object_id
-from engine.kubernetes.naming import annotation, is_annotated
+from engine.kubernetes.naming import is_annotated
 from engine.kubernetes.outputs import rewritten
 from engine.kubernetes.ownership import has_plain_writes, is_managed_by, taken_over, without_ignored
+from engine.kubernetes.refusals import PATCH_FORCE, explained
 from engine.kubernetes.snapshot import Snapshots
 from engine.paths import Path
 from engine.values import Object
 
 APPLY = "application/apply-patch+yaml"
-PATCH_FORCE = "pulumi.com/patchForce"
-DELETION_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 
 _DRY_RUN = {"dryRun": "All"}
 _MISORDERED_ATTEMPTS = 6
 """Attempts to create what needs a namespace or a kind that another resource of the run may just be making."""
-
-_UNAWAITED_WHEN_SKIPPED = frozenset(
-    {"Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"}
-)
-"""Kinds for which ``pulumi.com/skipAwait`` also skips the wait for their deletion, as in pulumi-kubernetes."""
-
-_PROPAGATION = {"orphan": "Orphan", "background": "Background"}
 
 
 class ClusterObjects:
@@ -73,7 +63,7 @@ class ClusterObjects:
             ProviderError: If it exists, or the server refuses.
             Interrupted: If it is not known whether it was created.
         """
-        namespace, name = identity(inputs, resource)
+        namespace, name = resource.identity(inputs)
         self._snapshots.forget(resource, namespace, name)
         try:
             return self._post(resource, inputs, manager, {})
@@ -104,13 +94,24 @@ class ClusterObjects:
         query = {"fieldManager": manager, "force": str(force).lower()} | (_DRY_RUN if dry_run else {})
         return self.client.patch(resource.path(namespace, name), body, query, APPLY)
 
+    def take_over(self, resource: Resource, inputs: Object, manager: str) -> Object:
+        """Create an object, or apply the inputs to the one that exists.
+
+        Raises:
+            ProviderError: If the server refuses.
+        """
+        try:
+            return self.apply(resource, inputs, manager)
+        except ApiError as error:
+            raise explained(error, resource, *resource.identity(inputs)) from error
+
     def update(self, resource: Resource, inputs: Object, manager: str, ignored: tuple[Path, ...]) -> Object:
         """Bring an existing object to its inputs, as pulumi-kubernetes does: definitions are put, all else is applied.
 
         Raises:
             ProviderError: If it does not exist, or the server refuses.
         """
-        namespace, name = identity(inputs, resource)
+        namespace, name = resource.identity(inputs)
         live = self._get(resource, namespace, name)
         try:
             if resource.kind.is_definition:
@@ -131,7 +132,7 @@ class ClusterObjects:
         Raises:
             ProviderError: If the object does not exist, or the server would refuse.
         """
-        namespace, name = identity(inputs, resource)
+        namespace, name = resource.identity(inputs)
         live = self._get(resource, namespace, name)
         wanted = without_ignored(inputs, live, manager, ignored)
         try:
@@ -145,7 +146,7 @@ class ClusterObjects:
 
     def relinquish(self, resource: Resource, obj: Object, manager: str) -> None:
         """Give up every field that a manager owns."""
-        namespace, name = identity(obj, resource)
+        namespace, name = resource.identity(obj)
         bare: dict[str, Any] = {"apiVersion": resource.kind.api_version, "kind": resource.kind.kind}
         bare["metadata"] = {"name": name} | ({"namespace": namespace} if namespace else {})
         self.client.patch(resource.path(namespace, name), bare, {"fieldManager": manager}, APPLY)
@@ -157,24 +158,9 @@ class ClusterObjects:
     def delete(
         self, resource: Resource, inputs: Object, live: Object, seconds: float, progress: Callable[[str], None]
     ) -> None:
-        """Delete an object and wait until it is gone. A namesake with another UID is left alone.
-
-        Raises:
-            ProviderError: If the server refuses, or something keeps the object for longer than ``seconds``.
-        """
-        namespace, name = identity(live, resource)
-        uid = text_at(live, "metadata", "uid")
-        self._snapshots.forget(resource, namespace, name)
-        policy = _PROPAGATION.get(annotation(inputs, DELETION_PROPAGATION).lower(), "Foreground")
-        options = {"propagationPolicy": policy} | ({"preconditions": {"uid": uid}} if uid else {})
-        try:
-            answer = self.client.delete(resource.path(namespace, name), options)
-        except ApiError as error:
-            self._require_gone(error, resource, namespace, name, uid)
-            return
-        is_skipped = is_annotated(inputs, SKIP_AWAIT) and resource.kind.kind in _UNAWAITED_WHEN_SKIPPED
-        if answer.get("kind") != "Status" and not is_skipped:
-            self._until_gone(resource, answer, time.monotonic() + seconds, progress)
+        """Delete an object and wait until it is gone; see :func:`engine.kubernetes.deletion.delete`."""
+        self._snapshots.forget(resource, *resource.identity(live))
+        delete(self.client, resource, inputs, live, seconds, progress)
 
     def _post(self, resource: Resource, inputs: Object, manager: str, query: dict[str, str]) -> Object:
         """Create; a namespace that another resource of the run is just making is waited for."""
@@ -206,7 +192,7 @@ class ClusterObjects:
 
     def _with_ownership(self, resource: Resource, live: Object, manager: str) -> Object:
         """Let the manager take over the fields that plain writes own, so that an apply can remove them again."""
-        namespace, name = identity(live, resource)
+        namespace, name = resource.identity(live)
         for _ in range(_MISORDERED_ATTEMPTS):
             entries = taken_over(live, manager)
             if entries is None:
@@ -230,58 +216,10 @@ class ClusterObjects:
         query = {"fieldManager": manager} | (_DRY_RUN if dry_run else {})
         return self.client.put(resource.path(namespace, text_at(inputs, "metadata", "name")), body, query)
 
-    def _require_gone(self, error: ApiError, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Accept a refused deletion if the object is gone; a namesake that is not ours stays."""
-        if error.status == 404:
-            return
-        if error.status == 409 and uid:
-            namesake = self._snapshots.read(resource, namespace, name)
-            if namesake is None or text_at(namesake, "metadata", "uid") != uid:
-                return
-        raise explained(error, resource, namespace, name) from error
-
-    def _until_gone(self, resource: Resource, live: Object, deadline: float, progress: Callable[[str], None]) -> None:
-        namespace, name = identity(live, resource)
-        uid, version = text_at(live, "metadata", "uid"), text_at(live, "metadata", "resourceVersion")
-        follower = Follower(self.client, resource.collection(namespace), by_name(name), version)
-        for event in follower.until(deadline):
-            if event.type == QUIET:
-                progress("; ".join(["it is still being deleted", *why_it_stays(live)]))
-            elif event.type == "DELETED" or text_at(event.object, "metadata", "uid") != uid:
-                return
-            else:
-                live = event.object
-        reasons = why_it_stays(live) or ["no reason is given"]
-        what = f"{resource.kind.kind} {object_id(namespace, name)}"
-        raise ProviderError(f"{what} is being deleted but not gone: {'; '.join(reasons)}")
-
-
-def identity(obj: Object, resource: Resource) -> tuple[str, str]:
-    """Return namespace (empty for cluster-scoped kinds) and name of an object."""
-    namespace = text_at(obj, "metadata", "namespace") or "default"
-    return (namespace if resource.namespaced else ""), text_at(obj, "metadata", "name")
-
 
 def _body(inputs: Object, resource: Resource) -> tuple[Object, str]:
     """Return the object to send, and its namespace."""
     body = to_manifest(inputs, resource.kind)
     if not resource.namespaced:
         return replaced(body, ("metadata", "namespace"), MISSING), ""
-    return body, identity(inputs, resource)[0]
-
-
-def explained(error: ApiError, resource: Resource, namespace: str, name: str) -> ProviderError:
-    """Say what a refusal means and what to do about it."""
-    what = f"{resource.kind.kind} {object_id(namespace, name)}"
-    if error.reason == "AlreadyExists":
-        return ProviderError(
-            f"{what} already exists and does not belong to this stack; give it another name, delete it, import it with "
-            "the Pulumi CLI, or set the provider's upsertExistingObjects to take it over"
-        )
-    if error.reason == "Conflict" and error.causes:
-        fields = ", ".join(f"{cause.get('field')} ({cause.get('message')})" for cause in error.causes)
-        return ProviderError(
-            f"{what}: other field managers own {fields}; leave these fields to them (ignore_changes), or take them "
-            f'over with the annotation {PATCH_FORCE}: "true"'
-        )
-    return ProviderError(f"{what}: {error}")
+    return body, resource.identity(inputs)[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.kubernetes.equality import is_empty, same
+from engine.kubernetes.equality import same
 from engine.kubernetes.fields import MISSING
 from engine.kubernetes.immutable import forces_new
 from engine.kubernetes.naming import is_autonamed
@@ -36,8 +36,8 @@ class Change:
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
     """Yield what turns ``old`` into ``new``, each change as deep down as it can be named.
 
-    Values that the API server takes for the same (:func:`engine.kubernetes.equality.same`) are no change, nor is an
-    empty value that appears or disappears.
+    Values that the API server takes for the same (:func:`engine.kubernetes.equality.same`) are no change. An empty
+    value that comes or goes is one: ``replicas: 0`` is not the default.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old.keys() | new.keys():
@@ -55,11 +55,9 @@ def _item(values: list[Any], index: int) -> Any:
 
 def _change(old: Any, new: Any, path: Path) -> Iterator[Change]:
     if old is MISSING:
-        if not is_empty(new) or isinstance(path[-1], int):
-            yield Change(path, DiffKind.ADD, new)
+        yield Change(path, DiffKind.ADD, new)
     elif new is MISSING:
-        if not is_empty(old) or isinstance(path[-1], int):
-            yield Change(path, DiffKind.DELETE, old)
+        yield Change(path, DiffKind.DELETE, old)
     elif new is UNKNOWN or not same(old, new, path):
         yield Change(path, DiffKind.UPDATE, new)
 

@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.kubernetes.client import ApiError, Client
+from engine.kubernetes.fields import text_at
 from engine.kubernetes.kinds import Kind
+from engine.values import Object
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
@@ -32,6 +34,11 @@ class Resource:
     def path(self, namespace: str, name: str) -> str:
         """Return the path of one object."""
         return f"{self.collection(namespace)}/{quote(name)}"
+
+    def identity(self, obj: Object) -> tuple[str, str]:
+        """Return namespace (empty for cluster-scoped kinds) and name of an object."""
+        namespace = text_at(obj, "metadata", "namespace") or "default"
+        return (namespace if self.namespaced else ""), text_at(obj, "metadata", "name")
 
 
 class Discovery:

@@ -5,7 +5,7 @@ A pattern covers the property and everything beneath it; a ``*`` stands for ever
 
 from typing import Any
 
-from engine.kubernetes.kinds import CONFIG_MAP, Kind
+from engine.kubernetes.kinds import CONFIG_MAP, SECRET, Kind
 from engine.paths import Path, covers, parse_path
 from engine.values import Object
 
@@ -55,6 +55,27 @@ _IDENTITY = tuple(parse_path(text) for text in ("metadata.name", "metadata.names
 _PATTERNS = {kind: tuple(parse_path(text) for text in texts) for kind, texts in _FORCE_NEW.items()}
 _SECRET_CONTENT = (("type",), ("data",), ("stringData",))
 _CONFIG_MAP_CONTENT = (("data",), ("binaryData",))
+
+
+_WHOLLY_KNOWN = frozenset(
+    {
+        CONFIG_MAP,
+        SECRET,
+        Kind("v1", "LimitRange"),
+        Kind("v1", "Namespace"),
+        Kind("v1", "ResourceQuota"),
+        Kind("v1", "ServiceAccount"),
+        Kind("networking.k8s.io/v1", "NetworkPolicy"),
+        Kind("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        Kind("rbac.authorization.k8s.io/v1", "Role"),
+    }
+)
+"""Kinds that have no immutable property but those listed above."""
+
+
+def is_wholly_known(kind: Kind, recorded: Object) -> bool:
+    """Tell whether the table alone decides what replaces an object, so that the API server need not be asked."""
+    return kind in _WHOLLY_KNOWN and recorded.get("immutable") is not True
 
 
 def force_new(inputs: Object, kind: Kind, *, mutable_config_maps: bool, mutable_secrets: bool) -> tuple[Path, ...]:

@@ -7,11 +7,14 @@ program's spelling, and :mod:`engine.kubernetes.equality` treats both as the sam
 """
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from engine.kubernetes.fields import MISSING, mapping_at, replaced
 from engine.kubernetes.kinds import Kind
+from engine.kubernetes.naming import has_name
 from engine.paths import Path
+from engine.provider import CheckFailure
 from engine.values import UNKNOWN, Object, Unknown, contains
 
 _READ_ONLY: tuple[Path, ...] = tuple(
@@ -119,3 +122,20 @@ def importable(live: Object) -> Object:
     for name in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
         inputs = replaced(inputs, ("metadata", "annotations", name), MISSING)
     return inputs
+
+
+def failures(inputs: Object, kind: Kind) -> tuple[CheckFailure, ...]:
+    """Return what is wrong with inputs before any server has seen them."""
+    metadata = inputs.get("metadata", {})
+    if metadata is not UNKNOWN and not isinstance(metadata, Mapping):
+        return (CheckFailure("metadata", f"must be a mapping, not {type(metadata).__name__}"),)
+    found: list[CheckFailure] = []
+    for key, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        if inputs[key] not in (wanted, UNKNOWN):
+            found.append(CheckFailure(key, f"is {inputs[key]!r}, but the resource's type says {wanted!r}"))
+    if metadata is not UNKNOWN and metadata.get("generateName") and not metadata.get("name"):
+        reason = "is not supported with server-side apply; leave the name out and one is generated"
+        found.append(CheckFailure("metadata.generateName", reason))
+    if not has_name(inputs) and "name" in metadata:
+        found.append(CheckFailure("metadata.name", "is empty"))
+    return tuple(found)

@@ -12,17 +12,18 @@ from typing import Any
 
 from engine.kubernetes.fields import MISSING, lookup, mapping_at, replaced
 from engine.kubernetes.inputs import from_manifest
-from engine.kubernetes.kinds import Kind
+from engine.kubernetes.kinds import Kind, kind_of_object
 from engine.kubernetes.naming import FIELD_MANAGER_KEY
 from engine.paths import Path, parse_path
-from engine.values import UNKNOWN, Object
+from engine.values import UNKNOWN, Object, Secret
 
 INPUTS_KEY = "__inputs"
 INITIAL_API_VERSION_KEY = "__initialApiVersion"
 
+_SERVICE = Kind("v1", "Service")
 _NEW_METADATA = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 _COMPUTED: dict[Kind, tuple[Path, ...]] = {
-    Kind("v1", "Service"): tuple(
+    _SERVICE: tuple(
         map(parse_path, ("spec.clusterIP", "spec.clusterIPs", "spec.ipFamilies", "spec.healthCheckNodePort"))
     ),
     Kind("v1", "PersistentVolumeClaim"): (("spec", "volumeName"),),
@@ -39,6 +40,13 @@ def live_object(outputs: Object) -> Object:
     return {key: item for key, item in outputs.items() if not key.startswith("__")}
 
 
+def with_secrets(obj: Object, kind: Kind) -> Object:
+    """Mark the content of a Secret, whatever the program says, as ``annotateSecrets`` of pulumi-kubernetes does."""
+    if not kind.is_core_secret:
+        return obj
+    return obj | {name: Secret(obj[name]) for name in ("data", "stringData") if name in obj}
+
+
 def checkpoint(inputs: Object, live: Object, kind: Kind, manager: str, initial_api_version: str = "") -> Object:
     """Return the outputs to record for a live object.
 
@@ -48,9 +56,11 @@ def checkpoint(inputs: Object, live: Object, kind: Kind, manager: str, initial_a
         kind: Its kind.
         manager: The field manager that owns the inputs' fields.
         initial_api_version: The API version it was created with; empty for that of ``kind``.
+
+    ``__inputs`` is secret as a whole: which inputs are, a provider is not told. The plugin reads it either way.
     """
-    return from_manifest(live, kind) | {
-        INPUTS_KEY: inputs,
+    return with_secrets(from_manifest(live, kind), kind) | {
+        INPUTS_KEY: Secret(inputs),
         INITIAL_API_VERSION_KEY: initial_api_version or kind.api_version,
         FIELD_MANAGER_KEY: manager,
     }
@@ -75,7 +85,8 @@ def planned_creation(inputs: Object, answer: Object | None, kind: Kind) -> Objec
         planned["metadata"] = mapping_at(planned, "metadata") | dict.fromkeys(_NEW_METADATA, UNKNOWN)
     for path in _COMPUTED.get(kind, ()):
         planned = _unknown_unless_given(planned, inputs, path)
-    return _with_unknown_node_ports(planned, inputs) if kind == Kind("v1", "Service") else planned
+    planned = _with_unknown_node_ports(planned, inputs) if kind == _SERVICE else planned
+    return with_secrets(planned, kind)
 
 
 def planned_update(inputs: Object, answer: Object | None, old_outputs: Object) -> Object:
@@ -86,7 +97,7 @@ def planned_update(inputs: Object, answer: Object | None, old_outputs: Object) -
     planned = overlay(answer or live_object(old_outputs), inputs)
     if isinstance(planned.get("metadata"), dict):
         planned = replaced(planned, ("metadata", "resourceVersion"), UNKNOWN)
-    return planned
+    return with_secrets(planned, kind_of_object(inputs))
 
 
 def overlay(below: Any, above: Any) -> Any:

@@ -35,17 +35,15 @@ def is_managed_by(obj: Object, manager: str) -> bool:
 
 def taken_over(obj: Object, manager: str) -> list[dict[str, Any]] | None:
     """Return the entries after ``manager`` takes over what plain writes own, or None if nothing is to be done."""
-    own, others, changed = _own_entry(obj, manager), [], False
-    for entry in managers(obj):
-        if entry is own:
-            continue
-        if not _is_taken_over(entry):
-            others.append(entry)
-            continue
-        changed = True
-        fields = _merged(own.get("fieldsV1", {}) if own else {}, entry.get("fieldsV1", {}))
-        own = {**(own or entry), "manager": manager, "operation": "Apply", "fieldsV1": fields}
-    return [*others, own] if changed and own is not None else None
+    plain = [entry for entry in managers(obj) if _is_taken_over(entry)]
+    applied = _own_entry(obj, manager)
+    if not plain:
+        return None
+    others = [entry for entry in managers(obj) if entry is not applied and entry not in plain]
+    own = {**(applied or plain[0]), "manager": manager, "operation": "Apply"}
+    for entry in plain:
+        own["fieldsV1"] = _merged(own["fieldsV1"], entry["fieldsV1"])
+    return [*others, own]
 
 
 def has_plain_writes(obj: Object) -> bool:

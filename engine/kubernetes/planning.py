@@ -4,17 +4,21 @@ import threading
 
 from engine.errors import ProviderError
 from engine.kubernetes.client import ApiError
-from engine.kubernetes.cluster import ClusterObjects, explained, identity
+from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.fields import mapping_at, text_at
 from engine.kubernetes.inputs import has_unknown
 from engine.kubernetes.kinds import CLUSTER_SCOPED, Kind, kind_of_object, object_id
-from engine.kubernetes.naming import field_manager
+from engine.kubernetes.naming import field_manager, is_annotated
 from engine.kubernetes.outputs import planned_creation, planned_update
+from engine.kubernetes.readiness import job
+from engine.kubernetes.refusals import explained
 from engine.paths import Path, parse_path
 from engine.values import Object
 
 _IMMUTABLE = "is immutable"
 """What the API server says of a field that cannot change: ``validation.FieldImmutableErrorMsg`` of apimachinery."""
+
+REPLACE_UNREADY = "pulumi.com/replaceUnready"
 
 _NAMESPACE = Kind("v1", "Namespace")
 
@@ -66,7 +70,7 @@ class Planner:
             self._namespaces.add(text_at(inputs, "metadata", "name"))
         in_planned_namespace = text_at(inputs, "metadata", "namespace") in self._namespaces
         if self._objects and resource and not has_unknown(inputs) and not in_planned_namespace:
-            namespace, name = identity(inputs, resource)
+            namespace, name = resource.identity(inputs)
             try:
                 answer = self._objects.try_create(resource, inputs, field_manager(urn, inputs))
             except ApiError as error:
@@ -102,6 +106,15 @@ class Planner:
             fields = [str(each.get("field", "")) for each in refused if _IMMUTABLE in str(each.get("message", ""))]
             return tuple(parse_path(field) for field in fields if field)
         return ()
+
+    def is_unready_job(self, live: Object, inputs: Object) -> bool:
+        """Tell whether a Job has not completed and is annotated to be replaced then."""
+        kind = kind_of_object(inputs)
+        if self._objects is None or kind.kind != "Job" or not is_annotated(inputs, REPLACE_UNREADY):
+            return False
+        resource = self._objects.discovery.find(kind)
+        now = self._objects.read(resource, *resource.identity(live)) if resource else None
+        return now is not None and not job(now).ready
 
     def _answer(self, old_inputs: Object, inputs: Object, manager: str, ignored: tuple[Path, ...]) -> Object | None:
         """Ask the server for the object after an update; None where it cannot say."""

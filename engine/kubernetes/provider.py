@@ -9,21 +9,20 @@ What it does follows pulumi-kubernetes 4.34 in server-side-apply mode, as its so
 * ids are ``namespace/name`` or ``name``; outputs are the live object (:mod:`engine.kubernetes.outputs`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from engine.errors import InputError, PartialFailure, Unreachable
 from engine.kubernetes import diff as differences
 from engine.kubernetes import options as configuration
 from engine.kubernetes.awaiting import NotReadyError, timeout_seconds
-from engine.kubernetes.client import ApiError, Client
-from engine.kubernetes.cluster import ClusterObjects, explained, identity
+from engine.kubernetes.client import Client, require_contact
+from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
 from engine.kubernetes.fields import text_at
-from engine.kubernetes.immutable import force_new
-from engine.kubernetes.inputs import from_manifest, importable, normalised, with_namespace, without_nulls
+from engine.kubernetes.immutable import force_new, is_wholly_known
+from engine.kubernetes.inputs import failures, from_manifest, importable, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import (
-    Kind,
     kind_of_object,
     kind_of_type,
     object_id,
@@ -31,32 +30,21 @@ from engine.kubernetes.kinds import (
     type_of_urn,
 )
 from engine.kubernetes.kubeconfig import Cluster, find_cluster
-from engine.kubernetes.naming import field_manager, has_name, with_name
+from engine.kubernetes.naming import field_manager, with_name
 from engine.kubernetes.outputs import (
     checkpoint,
     initial_api_version,
     live_object,
+    with_secrets,
 )
 from engine.kubernetes.ownership import is_managed_by
-from engine.kubernetes.planning import Planner
-from engine.kubernetes.readiness import job
+from engine.kubernetes.planning import REPLACE_UNREADY, Planner
 from engine.paths import format_path, parse_path
 from engine.provider import Changes, CheckFailure, CheckResult, DiffKind, DiffResult, ReadResult, Reporter
-from engine.values import UNKNOWN, Object
-
-REPLACE_UNREADY = "pulumi.com/replaceUnready"
+from engine.values import Object
 
 _CONFIGURE_PATIENCE = 3.0
 """Seconds for which the first contact is tried: a cluster that is down should be reported soon."""
-
-
-def always_secret(inputs: Object) -> frozenset[str]:
-    """Return the names of the top-level properties that are secret whatever the program says.
-
-    pulumi-kubernetes marks the content of every Secret, in inputs and in outputs (``annotateSecrets``).
-    """
-    is_secret = kind_of_object(inputs).is_core_secret
-    return frozenset({"data", "stringData"}) if is_secret else frozenset()
 
 
 class KubernetesProvider:
@@ -68,10 +56,10 @@ class KubernetesProvider:
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
-        self._options = configuration.Options({})
+        self._options, self._namespace = configuration.Options({}), "default"
         self._objects: ClusterObjects | None = None
         self._unreachable: Unreachable | None = None
-        self._namespace = "default"
+        self._warned: set[str] = set()
         self._planner = Planner(None, upsert=False)
 
     def check_config(self, config: Object) -> CheckResult:
@@ -116,15 +104,15 @@ class KubernetesProvider:
         kind = kind_of_type(type_of_urn(urn))
         given = without_nulls(new_inputs)
         inputs = {"apiVersion": kind.api_version, "kind": kind.kind} | given
-        failures = _failures(inputs, kind)
-        if failures:
-            return CheckResult(inputs, failures)
+        refused = failures(inputs, kind)
+        if refused:
+            return CheckResult(inputs, refused)
         inputs = with_name(normalised(inputs, kind), urn, old_inputs, random_seed)
         if self._planner.is_namespaced(kind):
             inputs = with_namespace(inputs, self._namespace)
         if kind.is_definition:
             self._planner.note_definition(inputs)
-        return CheckResult(inputs)
+        return CheckResult(with_secrets(inputs, kind))
 
     def diff(
         self,
@@ -148,10 +136,14 @@ class KubernetesProvider:
             mutable_secrets=self._options.mutable_secrets,
         )
         result = differences.result(found, patterns, live, new)
-        if found and not result.replaces and not kind.is_definition:
+        if found and not result.replaces and not kind.is_definition and not is_wholly_known(kind, old):
             patterns = self._planner.immutable(old, new, field_manager(urn, new, old_outputs), ignored)
             result = differences.result(found, patterns, live, new)
-        return self._with_unready(result, live, new)
+        if self._planner.is_unready_job(live, new):
+            path = format_path(("metadata", "annotations", REPLACE_UNREADY))
+            first = differences.must_delete_first(live, new)
+            return DiffResult(Changes.SOME, (*result.replaces, path), first, result.detailed)
+        return result
 
     def create(self, urn: str, inputs: Object, *, timeout: float | None, preview: bool) -> tuple[str, Object]:
         """Create an object and wait until it is ready.
@@ -166,7 +158,7 @@ class KubernetesProvider:
         objects, kind, manager = self._cluster(), kind_of_object(inputs), field_manager(urn, inputs)
         resource = objects.resource(kind)
         if self._options.upsert:
-            live = _explaining(resource, inputs, lambda: objects.apply(resource, inputs, manager))
+            live = objects.take_over(resource, inputs, manager)
         else:
             live = objects.create(resource, inputs, manager)
         return self._settled(urn, resource, inputs, live, manager, timeout)
@@ -175,12 +167,12 @@ class KubernetesProvider:
         """Find the object that an interrupted creation made: the one its field manager has written."""
         objects, kind = self._cluster(), kind_of_object(inputs)
         resource = objects.discovery.find(kind)
-        namespace, name = identity(inputs, resource) if resource else ("", "")
+        namespace, name = resource.identity(inputs) if resource else ("", "")
         live = objects.read(resource, namespace, name) if resource else None
         manager = field_manager(urn, inputs)
         if live is None or not is_managed_by(live, manager):
             return None
-        return ReadResult(_id(live), inputs, checkpoint(inputs, live, kind, manager))
+        return ReadResult(_id(live), with_secrets(inputs, kind), checkpoint(inputs, live, kind, manager))
 
     def read(self, urn: str, id: str, inputs: Object, outputs: Object) -> ReadResult | None:  # noqa: A002 - Pulumi's word
         """Read an object as it is now; None if it is gone, or its kind is."""
@@ -196,7 +188,8 @@ class KubernetesProvider:
         seen = from_manifest(live, kind)
         current = reconcile(seen, normalised(inputs, kind)) if inputs else importable(seen)
         manager = field_manager(urn, current, outputs)
-        return ReadResult(id, current, checkpoint(current, live, kind, manager, initial_api_version(outputs, current)))
+        version = initial_api_version(outputs, current)
+        return ReadResult(id, with_secrets(current, kind), checkpoint(current, live, kind, manager, version))
 
     def update(
         self,
@@ -265,7 +258,7 @@ class KubernetesProvider:
 
     def _contact(self, cluster: Cluster) -> None:
         try:
-            _require_contact(Client(cluster, self._warn, _CONFIGURE_PATIENCE))
+            require_contact(cluster, _CONFIGURE_PATIENCE)
             self._objects = ClusterObjects(Client(cluster, self._warn), force=self._options.patch_force)
         except Unreachable as error:
             if not self._options.delete_unreachable:
@@ -273,7 +266,9 @@ class KubernetesProvider:
             self._unreachable = error
 
     def _warn(self, message: str) -> None:
-        self._report("warning", "", message)
+        if message not in self._warned:  # The same cause speaks up at every request.
+            self._warned.add(message)
+            self._report("warning", "", message)
 
     def _progress(self, urn: str) -> Callable[[str], None]:
         return lambda message: self._report("status", urn, message)
@@ -300,52 +295,6 @@ class KubernetesProvider:
             objects.discovery.refresh()
         return _id(live), checkpoint(inputs, live, resource.kind, manager, api_version)
 
-    def _with_unready(self, result: DiffResult, live: Object, inputs: Object) -> DiffResult:
-        """Replace a Job that has not completed, if it is annotated so."""
-        is_asked = text_at(inputs, "metadata", "annotations", REPLACE_UNREADY) == "true"
-        if not is_asked or kind_of_object(inputs).kind != "Job" or self._objects is None:
-            return result
-        resource = self._objects.discovery.find(kind_of_object(inputs))
-        now = self._objects.read(resource, *identity(live, resource)) if resource else None
-        if now is None or job(now).ready:
-            return result
-        path = format_path(("metadata", "annotations", REPLACE_UNREADY))
-        return DiffResult(
-            Changes.SOME, (*result.replaces, path), differences.must_delete_first(live, inputs), result.detailed
-        )
-
-
-def _require_contact(client: Client) -> None:
-    try:
-        client.get("/version")
-    except ApiError as error:
-        raise Unreachable(f"{client.server} does not answer as a Kubernetes API server: {error}") from error
-    finally:
-        client.close()
-
-
-def _explaining(resource: Resource, inputs: Object, act: Callable[[], Object]) -> Object:
-    try:
-        return act()
-    except ApiError as error:
-        raise explained(error, resource, *identity(inputs, resource)) from error
-
 
 def _id(live: Object) -> str:
     return object_id(text_at(live, "metadata", "namespace"), text_at(live, "metadata", "name"))
-
-
-def _failures(inputs: Object, kind: Kind) -> tuple[CheckFailure, ...]:
-    metadata = inputs.get("metadata", {})
-    if metadata is not UNKNOWN and not isinstance(metadata, Mapping):
-        return (CheckFailure("metadata", f"must be a mapping, not {type(metadata).__name__}"),)
-    failures: list[CheckFailure] = []
-    for key, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
-        if inputs[key] not in (wanted, UNKNOWN):
-            failures.append(CheckFailure(key, f"is {inputs[key]!r}, but the resource's type says {wanted!r}"))
-    if metadata is not UNKNOWN and metadata.get("generateName") and not metadata.get("name"):
-        reason = "is not supported with server-side apply; leave the name out and one is generated"
-        failures.append(CheckFailure("metadata.generateName", reason))
-    if not has_name(inputs) and "name" in metadata:
-        failures.append(CheckFailure("metadata.name", "is empty"))
-    return tuple(failures)

@@ -1,6 +1,7 @@
 """The command `python -m local.policy`, run inside the platform's network namespace."""
 
 import logging
+import re
 import signal
 import sys
 from ipaddress import IPv4Network
@@ -16,9 +17,23 @@ from local.policy.nftables import removal, run_nft
 
 DEFAULT_TABLE = "cloison_policy"
 
-TableOption = Annotated[str, typer.Option(help="Name of the nftables table, of family inet, that is the agent's own.")]
+app = typer.Typer(
+    help="Enforce NetworkPolicy in this network namespace.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Enforce NetworkPolicy in this network namespace.")
+
+def table_name(text: str) -> str:
+    """A name that nft reads as one, and as nothing else."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", text):
+        message = "a table's name is lower-case letters, digits and underscores, and begins with a letter"
+        raise typer.BadParameter(message)
+    return text
+
+
+TableOption = Annotated[
+    str, typer.Option(parser=table_name, help="Name of the nftables table, of family inet, that is the agent's own.")
+]
 
 
 @app.command()
@@ -49,7 +64,7 @@ def main() -> int:
     try:
         app()
     except PlatformError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"local.policy: {error}", err=True)
         return error.exit_code
     return 0
 

@@ -64,7 +64,7 @@ def subtract(block: Block) -> list[IPv4Network]:
 def _without(network: IPv4Network, excluded: IPv4Network) -> Iterator[IPv4Network]:
     if not network.overlaps(excluded):
         yield network
-    elif excluded != network and excluded.subnet_of(network):
+    elif excluded.subnet_of(network):
         yield from network.address_exclude(excluded)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from local.policy.errors import PolicyError
+from local.errors import RefusedError
 
 Entry = dict[str, Any]
 
@@ -33,7 +33,7 @@ def read_connection(kubeconfig: Path) -> Connection:
     """Read the current context of a kubeconfig whose user has a client certificate.
 
     Raises:
-        PolicyError: The file, or one it points to, is missing or lacks what is needed.
+        RefusedError: The file, or one it points to, is missing or lacks what is needed.
     """
     try:
         cluster, user = _current_entries(kubeconfig)
@@ -41,7 +41,7 @@ def read_connection(kubeconfig: Path) -> Connection:
         tls = _tls(kubeconfig.parent, cluster, user) if server.startswith("https:") else None
     except (OSError, yaml.YAMLError, ssl.SSLError, ValueError, KeyError, TypeError, StopIteration) as error:
         message = f"{kubeconfig} names no API server with an authority and a client certificate: {error!r}"
-        raise PolicyError(message) from error
+        raise RefusedError(message) from error
     return Connection(server, tls, cluster.get("tls-server-name"))
 
 

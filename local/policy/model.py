@@ -6,7 +6,7 @@ manifests which never met a server mean the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, ip_network
 from typing import Any
@@ -154,7 +154,7 @@ class Cluster:
 
     namespaces: tuple[Namespace, ...] = ()
     pods: tuple[Pod, ...] = ()
-    policies: tuple[Policy, ...] = field(default=())
+    policies: tuple[Policy, ...] = ()
 
 
 def parse_namespace(json: Json) -> Namespace:

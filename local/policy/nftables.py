@@ -97,8 +97,8 @@ def difference(name: str, old: Table, new: Table) -> str:
     """
     lines = [
         *_declarations(name, old, new),
-        *_element_changes("delete", name, new.sets, old.sets),
-        *_element_changes("add", name, old.sets, new.sets),
+        *_removed_elements(name, old.sets, new.sets),
+        *_added_elements(name, old.sets, new.sets),
         *(f"flush chain inet {name} {each}" for each in old.chains if each not in new.chains),
         *(f"delete chain inet {name} {each}" for each in old.chains if each not in new.chains),
         *(f"delete {old.sets[each].kind} inet {name} {each}" for each in old.sets if each not in new.sets),
@@ -156,13 +156,21 @@ def _declarations(name: str, old: Table, new: Table) -> Iterator[str]:
     yield "}"
 
 
-def _element_changes(verb: str, name: str, before: Mapping[str, NftSet], after: Mapping[str, NftSet]) -> Iterator[str]:
-    """What `after` holds and `before` does not, in the sets that stand at the time: `add` and, reversed, `delete`."""
-    for each, content in after.items():
-        if verb == "delete" and each not in before:
-            continue
-        if elements := content.elements - (before[each].elements if each in before else frozenset()):
-            yield f"{verb} element inet {name} {each} {{ {', '.join(sorted(elements))} }}"
+def _removed_elements(name: str, old: Mapping[str, NftSet], new: Mapping[str, NftSet]) -> Iterator[str]:
+    """What leaves the sets that stay; a set that goes takes its elements along."""
+    for each in old:
+        if each in new and (elements := old[each].elements - new[each].elements):
+            yield f"delete element inet {name} {each} {_braced(elements)}"
+
+
+def _added_elements(name: str, old: Mapping[str, NftSet], new: Mapping[str, NftSet]) -> Iterator[str]:
+    for each in new:
+        if elements := new[each].elements - (old[each].elements if each in old else frozenset()):
+            yield f"add element inet {name} {each} {_braced(elements)}"
+
+
+def _braced(elements: Iterable[str]) -> str:
+    return f"{{ {', '.join(sorted(elements))} }}"
 
 
 def _block_set(networks: Iterable[IPv4Network]) -> NftSet:

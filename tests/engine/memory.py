@@ -1,5 +1,7 @@
 """A provider in memory: a cloud whose objects outlive the runs of a test, and whose failures a test chooses."""
 
+# ruff: noqa: A002 - the signatures are those of the seam
+
 import copy
 import threading
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import ProviderError
-from engine.provider import Changes, CheckFailure, CheckResult, DiffKind, DiffResult, ReadResult
+from engine.provider import Changes, CheckFailure, CheckResult, DiffKind, DiffResult, ReadResult, Reporter
 from engine.urn import Urn
 from engine.values import UNKNOWN, Object, Unknown, contains
 
@@ -30,7 +32,7 @@ class Cloud:
     configurations: list[Object] = field(default_factory=list)
     cancelled: bool = False
 
-    def factory(self, report: Callable[[str, str, str], None]) -> "MemoryProvider":
+    def factory(self, report: Reporter) -> "MemoryProvider":
         return MemoryProvider(self, report)
 
     def made(self, method: str) -> list[str]:
@@ -39,7 +41,7 @@ class Cloud:
 
 
 class MemoryProvider:
-    def __init__(self, cloud: Cloud, report: Callable[[str, str, str], None]) -> None:
+    def __init__(self, cloud: Cloud, report: Reporter) -> None:
         self.cloud = cloud
         self.report = report
 

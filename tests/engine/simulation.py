@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,11 @@ from tests.engine.memory import Cloud
 
 PROJECT, STACK = "shop", "dev"
 THING = "cloud:index:Thing"
-CRYPTER = Crypter.new("test")
+
+
+@cache
+def crypter() -> Crypter:
+    return Crypter.new("test")
 
 
 def urn_of(name: str, type_: str = THING, parent: str = "") -> str:
@@ -82,6 +87,15 @@ class Ran:
         return [(item["op"], item["urn"].rpartition("::")[2]) for item in found if item["op"] != "same"]
 
 
+class WatchedJournal(Journal):
+    """Calls its hook after every record, durable or not, so that a run can be cut short at each."""
+
+    def append(self, record: dict[str, Any], *, durable: bool) -> None:
+        super().append(record, durable=durable)
+        if not durable:
+            self._sync(0)
+
+
 class Simulation:
     """A stack on disk and a cloud in memory."""
 
@@ -108,19 +122,19 @@ class Simulation:
         return self._run(lambda deployer, providers: refresh(deployer, providers), preview=False, **settings)
 
     def load(self) -> Deployment:
-        return load_deployment(self.files, CRYPTER)
+        return load_deployment(self.files, crypter())
 
     def _run(
         self, work: Any, *, preview: bool, targets: tuple[str, ...] = (), parallel: int = 4, config: Any = None
     ) -> Ran:
         seen: list[Event] = []
         events = Events([seen.append], preview=preview)
-        journal = None if preview else Journal(self.files.journal, self.journal_sync)
+        journal = None if preview else WatchedJournal(self.files.journal, self.journal_sync)
         deployment = self.load()
         if journal and self.files.journal.exists():
-            save_checkpoint(self.files, deployment, CRYPTER)
+            save_checkpoint(self.files, deployment, crypter())
             self.files.journal.unlink()
-        state = State(deployment, journal, CRYPTER)
+        state = State(deployment, journal, crypter())
         providers = Providers({"cloud": self.cloud.factory}, state, lambda *_: None, offline=False)
         scope = Scope(STACK, PROJECT, lambda _: config or {}, os.urandom(32), parallel, targets)
         deployer = Deployer(scope, state, providers, events, NoPolicies(), preview=preview)
@@ -129,9 +143,9 @@ class Simulation:
             work(deployer, providers)
         except EngineError as error:
             deployer.abort(error)
-        snapshot = state.snapshot(CRYPTER.salt_line)
+        snapshot = state.snapshot(crypter().salt_line)
         if journal:
-            save_checkpoint(self.files, snapshot, CRYPTER)
+            save_checkpoint(self.files, snapshot, crypter())
             journal.remove()
         return Ran(snapshot.resources, seen, events.errors, dict(+events.changes), deployer.fatal)
 

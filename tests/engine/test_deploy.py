@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.aliases import Alias
+from engine.cascade import without
 from engine.errors import InputError, PartialFailure, ProviderError
 from engine.values import UNKNOWN, Secret
 from tests.engine.simulation import Ref, Simulation, Want, urn_of
@@ -84,6 +85,19 @@ def test_deleting_first_also_replaces_dependants_that_would_be(stack: Simulation
         ("create-replacement", "replaced"),
         ("update", "updated"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"name": "own", "namespace": "gone"}, {"name": "own", "namespace": UNKNOWN}),
+        ([{"ref": "gone"}, 7], [{"ref": UNKNOWN}, 7]),
+        ("gone", UNKNOWN),
+        ({"text": "made of gone"}, UNKNOWN),
+    ],
+)
+def test_only_what_came_from_the_deleted_resource_counts_as_lost(value: object, expected: object) -> None:
+    assert without(value, {"gone"}) == expected
 
 
 def test_replace_on_changes_turns_an_update_into_a_replacement(stack: Simulation) -> None:

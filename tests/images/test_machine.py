@@ -61,6 +61,19 @@ def test_a_suite_without_a_source_is_named(monkeypatch: pytest.MonkeyPatch):
         machine.sources("trixie")
 
 
+def test_a_machine_that_never_updated_does_so_first(monkeypatch: pytest.MonkeyPatch):
+    answers = ["", "", TARGETS]
+    asked: list[str] = []
+
+    def answer(command: list[str]) -> str:
+        asked.append(command[1])
+        return answers.pop(0)
+
+    monkeypatch.setattr(machine, "output", answer)
+    assert "bookworm-security" in machine.sources("bookworm")
+    assert asked == ["indextargets", "update", "indextargets"]
+
+
 def test_apt_gets_the_proxy_but_no_path_of_the_machine(lent: Path, tmp_path: Path):
     text = (lent / "apt.conf").read_text()
     assert 'Acquire::http::Proxy "http://user:pw@proxy.test:3128";' in text

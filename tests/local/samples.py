@@ -57,6 +57,7 @@ def web(name: str, space: str, image: str, claims: tuple[str, ...] = ()) -> list
     metadata = {"name": name, "namespace": space, "labels": {"app": name}}
     spec = {
         "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
         "securityContext": RESTRICTED_POD,
         "containers": [container],
         "volumes": volumes,

@@ -90,7 +90,17 @@ def test_a_failed_build_leaves_nothing_and_says_what_the_compiler_said(
     with pytest.raises(PlatformError, match=r"building own from .* failed: main\.go:1: no"):
         build.tool("own")
     path = build.cached(build.catalogue()["own"])
-    assert list(path.parent.iterdir()) == []
+    assert [each.name for each in path.parent.iterdir()] == [".lock"]
+
+
+def test_what_an_interrupted_build_left_is_cleared_away(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = build.cached(build.catalogue()["own"])
+    abandoned = path.parent / ".build-abandoned"
+    abandoned.mkdir(parents=True)
+    (abandoned / "own").write_text("half")
+    compiler(monkeypatch, module, 'echo whole > "$output"')
+    assert build.tool("own").read_text() == "whole\n"
+    assert not abandoned.exists()
 
 
 def test_an_unknown_tool_is_refused_with_the_known_ones(module: Path) -> None:

@@ -1,5 +1,6 @@
 """What a platform survives, and what it leaves behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -66,10 +67,17 @@ def _answers(platform: Platform) -> bool:
 
 
 @pytest.mark.parametrize("name", START_ORDER)
-def test_up_brings_a_killed_component_back(own: Platform, name: str) -> None:
+def test_up_brings_a_killed_component_back_and_its_pods_never_notice(own: Platform, name: str) -> None:
+    before = restarts(own)
     kill(own, name)
     own.up()
     assert_whole(own)
+    assert restarts(own) == before
+
+
+def restarts(platform: Platform) -> dict[str, int]:
+    pods = platform.kubectl.get("pods", "--all-namespaces")["items"]
+    return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
 
 
 def test_up_brings_everything_back_after_all_was_killed(own: Platform) -> None:
@@ -86,20 +94,15 @@ def test_up_replaces_a_network_namespace_that_was_taken_away(own: Platform) -> N
 
 
 def test_up_changes_nothing_where_nothing_is_amiss(own: Platform) -> None:
-    before = [supervisor(own.layout).record(name) for name in START_ORDER]
+    before = {name: supervisor(own.layout).record(name) for name in START_ORDER}
     own.up()
-    assert [supervisor(own.layout).record(name) for name in START_ORDER] == before
+    assert {name: supervisor(own.layout).record(name) for name in START_ORDER} == before
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 5.0])
 def test_an_interrupted_up_continues(own: Platform, seconds: float) -> None:
     own.down()
-    command = [sys.executable, "-m", "local", "up", "--name", own.layout.name]
-    interrupted = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with pytest.raises(subprocess.TimeoutExpired):
-        interrupted.wait(seconds)
-    interrupted.kill()
-    interrupted.wait()
+    interrupt(seconds, "up", own)
     own.up()
     assert_whole(own)
 
@@ -113,14 +116,38 @@ def test_down_leaves_nothing_and_up_finds_the_data_again(own: Platform) -> None:
     began = time.monotonic()
     own.down()
     assert time.monotonic() - began < 15
-    assert cgroups.processes(own.layout) == []
-    assert not [path for path in cgroups.hierarchies() if (path / own.layout.cgroup).exists()]
-    assert not [point for point in network.mount_points() if own.layout.name in point]
-    assert not own.layout.namespace_path.exists()
-    assert not own.layout.run.exists()
-    assert not _named(own.layout.namespace)
+    assert_gone(own)
     own.up()
     assert_whole(own)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+def test_an_interrupted_down_continues(own: Platform, seconds: float) -> None:
+    interrupt(seconds, "down", own)
+    own.down()
+    assert_gone(own)
+    own.up()
+    assert_whole(own)
+
+
+def interrupt(seconds: float, command: str, platform: Platform) -> None:
+    """Run a command and kill it after some time, unless it is done."""
+    words = [sys.executable, "-m", "local", command, "--name", platform.layout.name]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait()
+
+
+def assert_gone(platform: Platform) -> None:
+    """No process, mount, interface, firewall rule, namespace or control group is left, and no run file."""
+    layout = platform.layout
+    assert cgroups.processes(layout) == []
+    assert not [path for path in cgroups.hierarchies() if (path / layout.cgroup).exists()]
+    assert not [point for point in network.mount_points() if layout.name in point]
+    assert not [place for place in (layout.run, layout.lock, layout.namespace_path) if place.exists()]
+    assert not _named(layout.namespace)
 
 
 def _named(word: str) -> list[str]:

@@ -54,16 +54,33 @@ def test_a_missing_kernel_feature_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         checks.require_kernel()
 
 
-def test_kernel_settings_are_put_back_as_they_were(tmp_path: Path) -> None:
-    setting, kept = tmp_path / "proc" / "kernel" / "panic", tmp_path / "kept.json"
-    setting.parent.mkdir(parents=True)
-    setting.write_text("0\n")
-    kernel.keep(tmp_path / "proc", kept)
-    setting.write_text("10")
-    kernel.keep(tmp_path / "proc", kept)
-    assert json.loads(kept.read_text()) == {"kernel/panic": "0"}
-    kernel.put_back(tmp_path / "proc", kept)
-    assert (setting.read_text(), kept.exists()) == ("0", False)
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    """Two settings as under /proc/sys: one that the kubelet changes, one that must be raised."""
+    for name, value in {"kernel/panic": "0", "fs/inotify/max_user_instances": "128"}.items():
+        (tmp_path / "sys" / name).parent.mkdir(parents=True)
+        (tmp_path / "sys" / name).write_text(f"{value}\n")
+    return tmp_path / "sys"
+
+
+def test_kernel_settings_are_put_back_as_they_were(system: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    kernel.prepare(system, kept)
+    (system / "kernel/panic").write_text("10")
+    kernel.prepare(system, kept)
+    assert json.loads(kept.read_text()) == {"kernel/panic": "0", "fs/inotify/max_user_instances": "128"}
+    kernel.put_back(system, kept)
+    assert (system / "kernel/panic").read_text() == "0"
+    assert (system / "fs/inotify/max_user_instances").read_text() == "128"
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(("found", "becomes"), [("128", "8192"), ("8192", "8192"), ("100000", "100000")])
+def test_a_kernel_setting_is_raised_but_never_lowered(system: Path, tmp_path: Path, found: str, becomes: str) -> None:
+    setting = system / "fs/inotify/max_user_instances"
+    setting.write_text(found)
+    kernel.prepare(system, tmp_path / "kept.json")
+    assert setting.read_text() == becomes
 
 
 def test_putting_back_what_was_never_noted_changes_nothing(tmp_path: Path) -> None:
@@ -72,7 +89,7 @@ def test_putting_back_what_was_never_noted_changes_nothing(tmp_path: Path) -> No
 
 
 def test_the_packages_that_are_missing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "REQUIRED", {"dpkg": "", "no-such-package": ""})
+    monkeypatch.setattr(packages, "REQUIRED", ("dpkg", "no-such-package"))
     assert packages.missing() == ["no-such-package"]
 
 

@@ -1,14 +1,17 @@
 """The running platform, seen from the machine and from its pods."""
 
+import base64
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local import network, settings, status, versions, waiting
+from local import build, network, settings, versions, waiting
 from local.errors import PlatformError
+from local.image import ProgramImage
 from local.platform import Platform
 from tests.local import samples
 
@@ -58,6 +61,15 @@ def test_the_forwarder_tells_a_wrong_name_from_an_unknown_service(workload: Plat
     assert '"example.org" does not read <service>.<namespace>.localhost' in said
 
 
+def test_tls_is_led_to_the_service_of_its_server_name(platform: Platform) -> None:
+    address = f"https://kubernetes.default.localhost:{platform.ports.tls}/livez"
+    authority = platform.layout.pki / "cluster.crt"
+    # The answer comes from the API server itself: its certificate does not carry this name, but it is its own.
+    said = curl("--verbose", "--cacert", str(authority), address)
+    assert "no alternative certificate subject name matches" in said.stderr
+    assert curl("--insecure", "--output", "/dev/null", "--write-out", "%{http_code}", address).stdout == "401"
+
+
 @pytest.mark.parametrize(("claim", "mode"), [("own", "ReadWriteOnce"), ("shared", "ReadWriteMany")])
 def test_a_claim_of_each_class_is_bound_to_a_folder_of_this_node(workload: Platform, claim: str, mode: str) -> None:
     found = workload.kubectl.get("pvc", claim, f"--namespace={SPACE}")
@@ -74,6 +86,34 @@ def test_a_pod_that_is_not_root_writes_into_its_volumes(workload: Platform, clai
     volume = workload.kubectl.get("pvc", claim, f"--namespace={SPACE}")["spec"]["volumeName"]
     written = workload.layout.volumes / volume / "written"
     assert (written.stat().st_uid, written.read_text()) == (1000, "mount-tester new file\n")
+
+
+def test_two_pods_share_a_volume_of_the_shared_class(workload: Platform) -> None:
+    shell(workload, "web", "/agnhost", "mounttest", "--new_file_0644=/shared/seen-by-both")
+    samples.apply(workload, samples.web("reader", SPACE, samples.agnhost(workload), ("shared",))[0])
+    samples.wait_ready(workload, "reader", SPACE)
+    read = shell(workload, "reader", "/agnhost", "mounttest", "--file_content=/shared/seen-by-both")
+    assert "mount-tester new file" in read
+    workload.kubectl("delete", f"--namespace={SPACE}", "pod/reader")
+
+
+def test_a_folder_goes_with_its_claim(workload: Platform) -> None:
+    samples.apply(workload, samples.claim("brief", SPACE, "local-rwo", "ReadWriteOnce"))
+    samples.apply(workload, samples.web("holder", SPACE, samples.agnhost(workload), ("brief",))[0])
+    samples.wait_ready(workload, "holder", SPACE)
+    volume = workload.kubectl.get("pvc", "brief", f"--namespace={SPACE}")["spec"]["volumeName"]
+    folder = workload.layout.volumes / volume
+    assert folder.is_dir()
+    workload.kubectl("delete", f"--namespace={SPACE}", "pod/holder", "pvc/brief")
+    waiting.until(lambda: not folder.exists(), "the end of the folder", 30)
+
+
+def test_a_service_accounts_token_is_bound_and_ends(platform: Platform) -> None:
+    token = platform.kubectl("create", "token", "default")
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["iss"] == claims["aud"][0] == "https://kubernetes.default.svc.cluster.local"
+    assert claims["exp"] - claims["iat"] <= 3607
+    assert claims["kubernetes.io"]["serviceaccount"]["name"] == "default"
 
 
 def test_a_class_refuses_the_other_classs_access_mode(workload: Platform) -> None:
@@ -143,14 +183,42 @@ def test_a_node_may_not_speak_for_another(platform: Platform) -> None:
         platform.kubectl("create", "--filename=-", "--dry-run=server", *identity, stdin=node)
 
 
-def test_an_idle_platform_stays_within_its_memory(platform: Platform) -> None:
-    assert status.of(platform).memory < 1.6 * 2**30
-
-
 def test_the_running_programs_are_the_pinned_ones(platform: Platform) -> None:
     node = platform.kubectl.get("node", platform.layout.node)["status"]["nodeInfo"]
     assert node["kubeletVersion"] == f"v{versions.KUBERNETES}"
     assert node["containerRuntimeVersion"].startswith("containerd://")
+
+
+def local(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", arguments[0], "--name", platform.layout.name, *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_status_is_ready_for_people_and_for_programs(platform: Platform) -> None:
+    told = json.loads(local(platform, "status", "--json").stdout)[0]
+    assert (told["ready"], told["message"], told["name"]) == (True, "", platform.layout.name)
+    assert all(component["pid"] for component in told["components"])
+    assert f".localhost:{platform.ports.http}/" in local(platform, "status").stdout
+
+
+def test_kubectl_passes_its_words_on(platform: Platform) -> None:
+    assert local(platform, "kubectl", "get", "nodes", "-o", "name").stdout == f"node/{platform.layout.node}\n"
+
+
+def test_logs_shows_the_end_of_a_components_log(platform: Platform) -> None:
+    assert local(platform, "logs", "audit", "--lines=1").stdout.startswith('{"kind":"Event"')
+    assert local(platform, "logs", "mayor").returncode == 2
+
+
+def test_load_prints_the_name_of_the_image(platform: Platform, tmp_path: Path) -> None:
+    image = ProgramImage(build.tool("pause"))
+    archive = tmp_path / "pause.tar"
+    archive.write_bytes(image.archive())
+    assert local(platform, "load", str(archive)).stdout.split() == [image.reference]
+    archive.write_bytes(b"no image")
+    refused = local(platform, "load", str(archive))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "pause.tar is not an image archive that containerd takes" in refused.stderr
 
 
 def test_components_are_told_nothing_secret_in_their_arguments(platform: Platform) -> None:

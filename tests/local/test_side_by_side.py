@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import links, network, resolver, waiting
+from local import links, network, resolver, status, waiting
 from local.errors import PlatformError, RefusedError
 from local.links import End
 from local.platform import Platform
@@ -41,6 +41,12 @@ def reaches(platform: Platform, target: str) -> bool:
 def addresses(platform: Platform) -> set[str]:
     listing = network.run([*network.enter(platform.layout), "ip", "-oneline", "-4", "address", "show"])
     return {line.split()[3].partition("/")[0] for line in listing.splitlines()}
+
+
+def test_an_idle_platform_stays_within_its_memory(two: tuple[Platform, Platform]) -> None:
+    """These two carry one small pod each; the platform that other tests share may carry any number."""
+    for platform in two:
+        assert status.of(platform).memory < 1.6 * 2**30
 
 
 def test_their_ways_in_differ_and_lead_to_different_clusters(two: tuple[Platform, Platform]) -> None:
@@ -86,6 +92,16 @@ def test_a_link_joins_them_by_name_and_both_ways_until_it_is_taken_away(two: tup
     assert links.ends(first.layout) == links.ends(second.layout) == []
     with pytest.raises(RefusedError, match="test-a and test-b are not linked"):
         links.unlink(first.layout, second.layout)
+
+
+def test_a_half_made_link_is_made_whole(two: tuple[Platform, Platform]) -> None:
+    first, second = two
+    whole = links.link(first.layout, second.layout)
+    network.run([*network.enter(second.layout), "ip", "address", "flush", "dev", "to-test-a"])
+    assert links.ends(second.layout) == []
+    assert links.link(first.layout, second.layout) == whole
+    assert links.ends(second.layout) == [End("test-a", whole.peer_address, whole.address)]
+    links.unlink(first.layout, second.layout)
 
 
 def test_a_link_ends_with_either_platform(two: tuple[Platform, Platform]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.kubernetes.diff import result, wanted_changes
-from engine.kubernetes.immutable import force_new
+from engine.kubernetes.immutable import force_new, is_wholly_known
 from engine.kubernetes.kinds import kind_of_object
 from engine.paths import parse_path
 from engine.provider import Changes
@@ -41,10 +41,10 @@ def test_names_each_change_as_deep_as_it_goes(old, new, detailed):
     assert compare(config_map(data=old), config_map(data=new)).detailed == detailed
 
 
-@pytest.mark.parametrize("empty", [{}, [], "", 0, False, None])
-def test_takes_no_notice_of_optional_empty_values(empty):
-    assert compare(config_map(data={}), config_map(data={}, extra=empty)).changes is Changes.NONE
-    assert compare(config_map(data={}, extra=empty), config_map(data={})).changes is Changes.NONE
+@pytest.mark.parametrize("empty", [{}, [], "", 0, False])
+def test_takes_an_empty_value_that_comes_or_goes_for_a_change(empty):
+    assert compare(config_map(), config_map(extra=empty)).detailed == {"extra": "add"}
+    assert compare(config_map(extra=empty), config_map()).detailed == {"extra": "delete"}
 
 
 def test_takes_two_spellings_of_a_quantity_for_the_same():
@@ -133,3 +133,16 @@ def test_deletes_first_only_what_has_the_same_fixed_name(metadata, first):
     found = compare(stateful_set(serviceName="a"), new)
     assert found.replaces
     assert found.delete_before_replace is first
+
+
+@pytest.mark.parametrize(
+    ("recorded", "known"),
+    [
+        (config_map(data={}), True),
+        (config_map(immutable=True), False),
+        (stateful_set(), False),
+        ({"apiVersion": "example.org/v1", "kind": "ConfigMap"}, False),
+    ],
+)
+def test_asks_the_server_only_where_the_table_may_be_incomplete(recorded, known):
+    assert is_wholly_known(kind_of_object(recorded), recorded) is known

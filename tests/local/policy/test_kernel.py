@@ -1,5 +1,6 @@
 """Compiled rules before the real kernel, with real packets between bare namespaces."""
 
+import json
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from local.policy.nftables import listing, removal, run_nft
 from local.policy.rules import RuleSet
 from tests.local.policy.reference import Packet, World, is_allowed
 from tests.local.policy.test_compile import closed, compiled, pod
+from tests.local.policy.test_watch import until
 from tests.local.policy.wires import Wires, inside
 from tests.local.policy.worlds import NODE, OUTSIDE, POD_ADDRESSES, POD_RANGE, PORTS, PROTOCOLS, packets, worlds
 
@@ -149,6 +151,27 @@ def heard(wires: Wires, source: str) -> bool:
             return receiver.recv(10) == b"!"
         except TimeoutError:
             return False
+
+
+def test_a_pod_cannot_use_ipv6_around_its_policies(wires, enforcer):
+    with inside(wires.node), socket.create_server(("::", 7002), family=socket.AF_INET6):
+        until(lambda: reaches_link_local(wires), 10)
+        enforcer.apply(compiled(world()))
+        assert not reaches_link_local(wires)
+
+
+def reaches_link_local(wires: Wires) -> bool:
+    """Whether A reaches the node by the link-local address of its own veth, which both have without being given one."""
+    shown = subprocess.run(
+        ["ip", "-j", "-n", wires.node, "-6", "addr", "show", "dev", "veth-0"], capture_output=True, check=True
+    )
+    node_end = json.loads(shown.stdout)[0]["addr_info"][0]["local"]
+    try:
+        with inside(wires.namespace_of(A)):
+            socket.create_connection((f"{node_end}%eth0", 7002), timeout=0.3).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_table_changed_by_another_hand_is_replaced(wires, enforcer):

@@ -1,0 +1,38 @@
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from local.containers import IMAGE_NAME, named_manifests
+
+
+def _archive(path: Path, files: dict[str, object]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            data = json.dumps(content).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def test_an_archive_tells_the_names_and_digests_of_its_images(tmp_path: Path) -> None:
+    manifests = [
+        {"digest": "sha256:1", "annotations": {IMAGE_NAME: "cloison.local/a:1"}},
+        {"digest": "sha256:2", "annotations": {"org.opencontainers.image.ref.name": "latest"}},
+        {"digest": "sha256:3"},
+    ]
+    archive = _archive(tmp_path / "image.tar", {"blobs/1": {}, "index.json": {"manifests": manifests}})
+    assert named_manifests(archive) == {"cloison.local/a:1": "sha256:1"}
+
+
+@pytest.mark.parametrize("files", [{}, {"manifest.json": []}, {"index.json": {}}])
+def test_an_archive_without_such_an_index_names_nothing(tmp_path: Path, files: dict[str, object]) -> None:
+    assert named_manifests(_archive(tmp_path / "image.tar", files)) == {}
+
+
+def test_a_file_that_is_no_archive_names_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no archive")
+    assert named_manifests(tmp_path / "notes.txt") == {}
