@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,9 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[ScriptedServer]:
-    """Run a scripted server for a while, on a free port unless told which."""
+def serving(port: int = 0, replies: Mapping[tuple[str, str], Reply] | None = None) -> Iterator[ScriptedServer]:
+    """Run a scripted server for a while, on a free port unless told which; it knows `replies` from its first moment."""
     server = ScriptedServer(port)
+    for (method, path), reply in (replies or {}).items():
+        server.script(method, path, reply)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -109,8 +109,7 @@ def test_waits_for_a_server_that_restarts():
     client, result = Client(cluster, patience=20), []
     asking = threading.Thread(target=lambda: result.append(client.get("/x")))
     asking.start()
-    with serving(port) as second:
-        second.script("GET", "/x", Reply(body={"back": True}))
+    with serving(port, {("GET", "/x"): Reply(body={"back": True})}):
         asking.join(10)
     assert result == [{"back": True}]
 
