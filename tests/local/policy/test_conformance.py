@@ -14,7 +14,7 @@ pytestmark = pytest.mark.platform
 def judged(platform: Platform) -> Iterator[Platform]:
     """The shared platform, without the judge's pods afterwards: nine pods of six servers each."""
     yield platform
-    platform.kubectl("delete", "namespace", "x", "y", "z", "--ignore-not-found", timeout=120)
+    platform.kubectl("delete", "namespace", "x", "y", "z", "--ignore-not-found", "--wait=false")
 
 
 @pytest.mark.timeout(1800)
