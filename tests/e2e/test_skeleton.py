@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 import urllib3
 
+from local import waiting
 from operations.kernels import JupyterServer
 from tests.e2e.project import Project
-from tests.e2e.waiting import wait_for
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(900)]
 
@@ -119,7 +119,9 @@ def test_an_up_that_was_killed_is_finished_by_the_next(project: Project, share: 
     """Kill the engine and everything it started, half-way; then bring up, check and destroy as ever."""
     objects = len(MEMBERS) * 4
     up = project.start("up", "--yes")
-    wait_for(lambda: up.poll() is not None or len(_namesakes(project)) >= share * objects, "some objects exist")
+    waiting.until(
+        lambda: up.poll() is not None or len(_namesakes(project)) >= share * objects, "half of the creation", seconds=60
+    )
     os.killpg(up.pid, signal.SIGKILL)
     up.communicate()
     assert up.returncode == -signal.SIGKILL
@@ -155,4 +157,6 @@ def _metadata(manifest: dict[str, object]) -> Mapping[str, str]:
 def _assert_nothing_left(project: Project) -> None:
     assert project.urls() == []
     assert project.objects("namespace") == []
-    wait_for(lambda: not project.platform.kubectl.get("persistentvolumes")["items"], "no volume is left")
+    waiting.until(
+        lambda: not project.platform.kubectl.get("persistentvolumes")["items"], "the end of every volume", seconds=60
+    )
