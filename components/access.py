@@ -116,7 +116,7 @@ class ProjectAccess(pulumi.ComponentResource):
         super().__init__("cloison:index:ProjectAccess", project.name, {"group": group_path(project)}, opts)
         self._realm, self._child = realm, pulumi.ResourceOptions(parent=self)
         group = Group(f"{project.name}-group", realm.server, realm.realm, project.name, realm.projects, self._child)
-        for member in project.members:
+        for member in project.working:
             if member.email in accounts:
                 self._membership(f"{project.name}-{member.name}", accounts[member.email], group)
         self.client_id = f"jupyter-{project.name}"
@@ -141,6 +141,6 @@ def demonstration_accounts(realm: SignInRealm, projects: Iterable[Workspace]) ->
     Returns:
         The accounts, by address.
     """
-    addresses = sorted({member.email for project in projects for member in project.members})
+    addresses = sorted({member.email for project in projects for member in project.working})
     opts = pulumi.ResourceOptions(parent=realm, depends_on=[realm.projects])
     return {address: User(address, realm.server, realm.realm, address, opts=opts) for address in addresses}

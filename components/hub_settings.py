@@ -31,7 +31,7 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
         "state": workspace.state,
         "permit": {"reference": workspace.permit.reference, "expires": workspace.permit.expires.isoformat()},
         "contacts": contacts(workspace),
-        "members": [{"name": each.name, "email": each.email, "role": each.role} for each in workspace.members],
+        "members": [{"name": each.name, "email": each.email, "role": each.role} for each in workspace.working],
         "sign_in": {
             "title": sign_in.title,
             "client_id": sign_in.client_id,
@@ -63,7 +63,7 @@ def hub_url(workspace: Workspace, profile: Profile, path: str) -> str:
 
 def contacts(workspace: Workspace) -> list[str]:
     """Whom somebody asks who is turned away: the project's leads, or all members where it names no lead."""
-    leads = [member.email for member in workspace.members if member.role == "lead"]
+    leads = [member.email for member in workspace.working if member.role == "lead"]
     return leads or [member.email for member in workspace.members]
 
 

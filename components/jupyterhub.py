@@ -7,6 +7,7 @@ for the Kubernetes API, good for the pods of its own namespace; its database is 
 
 import hashlib
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -191,10 +192,15 @@ class JupyterHub(pulumi.ComponentResource):
         ]
 
     def _drawn(self, name: str) -> Secret:
-        """A secret that is drawn when it is created and then left alone."""
-        value = {"secret": pulumi.Output.secret(secrets.token_hex(32))}
-        keep = pulumi.ResourceOptions(parent=self, ignore_changes=["stringData"])
-        return Secret(f"{self._name}-{name}", metadata=self._called(name), string_data=value, opts=keep)
+        """A secret that is drawn when it is created and then left alone.
+
+        It is given as ``data``: the Kubernetes provider folds ``stringData`` into it before it compares, so that
+        ignoring changes of ``stringData`` would ignore nothing.
+        """
+        value = b64encode(secrets.token_hex(32).encode()).decode()
+        keep = pulumi.ResourceOptions(parent=self, ignore_changes=["data"])
+        data = {"secret": pulumi.Output.secret(value)}
+        return Secret(f"{self._name}-{name}", metadata=self._called(name), data=data, opts=keep)
 
     def _identity(self) -> list[pulumi.Resource]:
         """The account of the hub and what it may do, in this namespace alone."""

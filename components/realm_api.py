@@ -12,6 +12,11 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
+SECRET_KEY = "cloison:identityAdministrator"  # noqa: S105 - the name of a setting
+"""Where the stack's configuration holds the administrator's secret."""
+SECRET_VARIABLE = "CLOISON_IDENTITY_ADMINISTRATOR"  # noqa: S105 - the name of a variable
+"""The environment variable that holds it where the configuration does not."""
+
 ADMINISTRATOR = "cloison"
 """Client id of the service account that the program administers Keycloak with."""
 

@@ -24,12 +24,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.realm_api import AdministrationApi, AdministrationError
-
-SECRET_KEY = "cloison:identityAdministrator"  # noqa: S105 - the name of a setting
-"""Where the stack's configuration holds the administrator's secret."""
-SECRET_VARIABLE = "CLOISON_IDENTITY_ADMINISTRATOR"  # noqa: S105 - the name of a variable
-"""The environment variable that holds it where the configuration does not."""
+from components.realm_api import SECRET_KEY, SECRET_VARIABLE, AdministrationApi, AdministrationError
 
 MARK = "cloison.managed"
 """Attribute of everything the program declares in a realm: what lacks it is somebody else's and is never adopted."""

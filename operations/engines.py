@@ -16,6 +16,8 @@ from operations.errors import EngineFailedError, UsageError
 from operations.stack import Stack
 
 SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's mark of a special value, not a secret
+NO_STACK = "no stack named"
+"""What both engines answer about a stack that was never run."""
 CHOICE = "CLOISON_ENGINE"
 """Variable that overrides the choice of engine: ``pulumi`` or ``embedded``."""
 
@@ -51,7 +53,9 @@ class Engine:
         """
         options = ["--show-secrets"] if show_secrets else []
         arguments = [*self.export_verb, "--stack", stack.name, *self._place(stack), *options]
-        text = self._call(stack, arguments, capture=True)
+        text = self._read(stack, arguments)
+        if text is None:
+            return {}
         resources = cast("list[dict[str, object]]", json.loads(text)["deployment"].get("resources") or [])
         exported = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {}).get("outputs")
         return cast("dict[str, object]", _revealed(exported or {}))
@@ -59,18 +63,26 @@ class Engine:
     def _place(self, stack: Stack) -> list[str]:
         return ["--cwd", str(stack.project), *(self.local_options if stack.is_local else ())]
 
-    def _call(self, stack: Stack, arguments: Sequence[str], *, capture: bool = False) -> str:
-        """Run the engine; what it says goes to the terminal unless it is captured."""
-        done = subprocess.run(
-            [*self.command, *arguments],
-            env=stack.environment(),
-            stdout=subprocess.PIPE if capture else None,
-            text=True,
-            check=False,
-        )
+    def _call(self, stack: Stack, arguments: Sequence[str]) -> None:
+        """Run the engine; what it says goes to the terminal."""
+        done = subprocess.run([*self.command, *arguments], env=stack.environment(), check=False)
         if done.returncode:
-            raise EngineFailedError(" ".join([*self.command[-1:], *arguments[:1]]), done.returncode)
-        return done.stdout or ""
+            raise self._failed(arguments, done.returncode)
+
+    def _read(self, stack: Stack, arguments: Sequence[str]) -> str | None:
+        """What the engine prints; None where the stack was never run."""
+        done = subprocess.run(
+            [*self.command, *arguments], env=stack.environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout
+        if NO_STACK in done.stderr:
+            return None
+        sys.stderr.write(done.stderr)
+        raise self._failed(arguments, done.returncode)
+
+    def _failed(self, arguments: Sequence[str], status: int) -> EngineFailedError:
+        return EngineFailedError(" ".join([*self.command[-1:], *arguments[:1]]), status)
 
 
 PULUMI = Engine("the Pulumi CLI", ("pulumi",), ("stack", "export"), creates_stacks=False)

@@ -93,15 +93,8 @@ class Gateway(_Part):
 
 
 class Exposure(_Part):
-    """How a browser reaches a Service of a project."""
+    """How a browser reaches the tools of a project."""
 
-    scheme: Literal["http", "https"]
-    domain: str = Field(description="Host names are <service>.<namespace>.<domain>.")
-    port: int = Field(ge=1, le=65535)
-    entry: PodSelector | None = Field(
-        description="Pods that the traffic comes from; null where it enters on the pod's own node, "
-        "which Kubernetes always admits."
-    )
     gateway: Gateway
 
 
@@ -154,12 +147,6 @@ class Profile(_Part):
     exposure: Exposure
     identity: Identity
     registry: Registry
-
-    def url(self, service: str, namespace: str, path: str) -> str:
-        """Address of a Service as a browser outside the cluster writes it."""
-        usual = {"http": 80, "https": 443}[self.exposure.scheme]
-        port = "" if self.exposure.port == usual else f":{self.exposure.port}"
-        return f"{self.exposure.scheme}://{service}.{namespace}.{self.exposure.domain}{port}{path}"
 
     def host(self, name: str) -> str:
         """Host name below the gateway's domain."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
 from stacks.profile import Profile, load_profile
-from workspaces.model import Workspace
+from workspaces.model import PERSONAL, Workspace
 
 TODAY = date(2026, 11, 22)
 ROOT = Path(__file__).parents[1]
@@ -69,4 +70,11 @@ WORKSPACES = st.fixed_dictionaries(
         "idle_timeout_minutes": st.integers(5, 720),
         "state": st.sampled_from(["active", "frozen", "ended"]),
     }
-).map(workspace)
+).map(lambda content: workspace(_allowed(content)))
+
+
+def _allowed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content without what the rules on personal data forbid."""
+    if content["data_class"] in PERSONAL:
+        content["tools"].pop("rstudio", None)
+    return content

@@ -1,10 +1,11 @@
 """Read all workspace files of a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from documents import InvalidDocumentsError, Problem, read_document, validate
+from documents.reading import Document
 from workspaces.model import Workspace
 
 
@@ -37,10 +38,17 @@ def load_workspace(file: Path, today: date) -> Workspace:
     Raises:
         InvalidDocumentsError: with every problem of the file.
     """
-    result = validate(Workspace, read_document(file), {"today": today})
+    document = read_document(file)
+    result = validate(Workspace, document, {"today": today, "closed": _closed(document)})
     if isinstance(result, Workspace):
         return result
     raise InvalidDocumentsError(result)
+
+
+def _closed(document: Document) -> bool:
+    """Whether nobody works in the project any more, so that its permit need not hold."""
+    content = document.content
+    return isinstance(content, Mapping) and content.get("state") in {"frozen", "ended"}
 
 
 def _misnamed(found: Sequence[tuple[Path, Workspace]]) -> list[Problem]:

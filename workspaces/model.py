@@ -85,8 +85,11 @@ class Permit(_Part):
     @classmethod
     def _still_valid(cls, value: date, info: ValidationInfo) -> date:
         today = _today(info)
-        if value < today:
-            raise refused(f"expired {(today - value).days} days ago", "renew the permit, then write its new last day")
+        if value < today and not (info.context or {}).get("closed"):
+            raise refused(
+                f"expired {(today - value).days} days ago",
+                "renew the permit and write its new last day, or write `state: frozen`",
+            )
         if value > today + PERMIT_LONGEST:
             latest = today + PERMIT_LONGEST
             raise refused("lies more than three years ahead (CNIL MR-007, 1.3.1)", f"write {latest} or earlier")
@@ -99,6 +102,9 @@ class Member(_Part):
     name: MemberName
     email: Email
     role: Role = Field(description="What the member may do in the project.")
+    left: bool = Field(
+        default=False, description="Whether the member has left: they cannot sign in; their volume stays."
+    )
 
 
 class JupyterLab(_Part):
@@ -203,6 +209,11 @@ class Workspace(_Part):
     )
 
     @property
+    def working(self) -> tuple[Member, ...]:
+        """The members who have not left."""
+        return tuple(member for member in self.members if not member.left)
+
+    @property
     def needs(self) -> Resources:
         """What the project takes of the cluster with every member at work."""
         return needed([tool.size for tool in self.tools.named().values()], len(self.members))
@@ -221,6 +232,12 @@ class Workspace(_Part):
                 f"lets {self.data_class} data leave (CNIL MR-007, SEC-EXP-1)",
                 "write false, or add a waiver of the rule `downloads`",
                 at=("tools", "jupyterlab", "downloads"),
+            )
+        if personal and self.tools.rstudio and not self.waived("downloads"):
+            raise refused(
+                f"lets {self.data_class} data leave: RStudio Server's free edition cannot forbid downloads",
+                "remove it, or add a waiver of the rule `downloads`",
+                at=("tools", "rstudio"),
             )
         if personal and self.egress and not self.waived("egress"):
             raise refused(

@@ -19,11 +19,11 @@ from components.issuing import KeyPair, issue_authority, issue_certificate
 from components.jupyterhub import JupyterHub, hub_manifests
 from components.naming import namespace_name
 from components.partition import Partition
+from local import waiting
 from local.platform import Platform
 from stacks.profile import PodSelector, Profile
 from tests.components.rendering import Manifest, declared
 from tests.e2e.browser import Browser, Page
-from tests.e2e.waiting import wait_for
 from tests.samples import local_profile
 from workspaces.model import Workspace
 
@@ -113,7 +113,7 @@ class Hub:
         if not self.ready(browser, member):
             answer = browser.send("POST", self.url(f"/hub/api/users/{member}/server"))
             assert answer.status in {201, 202}, answer.text
-        wait_for(lambda: self.ready(browser, member), f"the server of {member} is ready", seconds)
+        waiting.until(lambda: self.ready(browser, member), f"the start of {member}'s server", seconds)
         assert browser.get(self.url(f"/user/{member}/lab")).status == 200
         return time.monotonic() - began
 

@@ -18,7 +18,8 @@ from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.error import HTTPError
 
-from tests.e2e.waiting import wait_for
+from local import waiting
+
 
 STEP_SECONDS = 30
 """A one-time password's life (RFC 6238)."""
@@ -66,7 +67,7 @@ class Authenticator:
     def code(self) -> str:
         """A code that was not used yet; one step ahead is accepted, beyond that its time must come."""
         step = max(_step(), self._used + 1)
-        wait_for(lambda: step <= _step() + 1, "the next one-time password", 2 * STEP_SECONDS)
+        waiting.until(lambda: step <= _step() + 1, "the next one-time password", 2 * STEP_SECONDS)
         self._used = step
         digest = hmac.new(self._secret, struct.pack(">Q", step), "sha1").digest()
         offset = digest[-1] & 15

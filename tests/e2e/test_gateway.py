@@ -15,9 +15,9 @@ import pytest
 import urllib3
 from ruamel.yaml import YAML
 
+from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
-from tests.e2e.waiting import wait_for
 from tests.samples import ROOT
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(900)]
@@ -116,7 +116,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> It
     _configure(folder, platform)
     deployed = Deployed(folder, platform)
     deployed.succeed("up", "--yes")
-    wait_for(lambda: deployed.get("/hostname").status == 200, "the gateway answers")
+    waiting.until(lambda: deployed.get("/hostname").status == 200, "an answer of the gateway", 60)
     yield deployed
     deployed.succeed("destroy", "--yes")
 
@@ -226,7 +226,7 @@ def test_the_controller_s_rights_end_where_its_work_does(
 def test_no_log_holds_the_query_of_a_request(deployed: Deployed) -> None:
     deployed.get("/echo?code=planted-authorisation-code")
     printed = lambda: deployed.platform.kubectl("logs", "-n", OWN, "deploy/envoy", "-c", "envoy")  # noqa: E731
-    wait_for(lambda: '"path":"/echo"' in printed(), "the request is logged")
+    waiting.until(lambda: '"path":"/echo"' in printed(), "the request's line in the log", 60)
     assert "planted-authorisation-code" not in printed()
 
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
 from tests.components.rendering import Manifest
 from tests.e2e.hub import ISSUER, Hub
-from tests.e2e.waiting import wait_for
 from tests.samples import cohort
 from workspaces.model import Workspace
 
@@ -184,7 +184,7 @@ def _tried(hub: Hub, project: Workspace) -> dict[str, int]:
         "terminal": browser.send("POST", f"{base}/api/terminals", {}).status,
     }
     assert browser.send("DELETE", hub.url("/hub/api/users/cleo/server")).status in {202, 204}
-    wait_for(lambda: "server-cleo" not in hub.pods(), "the server is gone")
+    waiting.until(lambda: "server-cleo" not in hub.pods(), "the end of the server", 60)
     return tried
 
 
@@ -246,7 +246,7 @@ def test_servers_and_sessions_outlive_the_hub(working: Hub) -> None:
     before = _at(working.pods()[SERVER], "metadata", "uid")
     working.platform.kubectl("rollout", "restart", "-n", working.namespace, "deployment/hub")
     working.rolled_out("hub")
-    wait_for(lambda: browser.get(working.url("/hub/home")).status == 200, "the hub answers again")
+    waiting.until(lambda: browser.get(working.url("/hub/home")).status == 200, "an answer of the restarted hub", 60)
     assert working.ready(browser, "ada")
     assert browser.get(working.url("/user/ada/api/status")).status == 200
     assert _at(working.pods()[SERVER], "metadata", "uid") == before
@@ -258,7 +258,7 @@ def test_who_leaves_the_workspace_file_is_out_at_once(working: Hub) -> None:
     working.apply(working.project.model_copy(update={"members": tuple(members)}))
     try:
         assert browser.get(working.url("/hub/home")).status == 403
-        wait_for(lambda: NEIGHBOUR not in working.pods(), "the server of the former member is gone")
+        waiting.until(lambda: NEIGHBOUR not in working.pods(), "the end of the former member's server", 60)
         assert SERVER in working.pods()
     finally:
         working.apply(_project())
@@ -280,7 +280,7 @@ def test_a_closed_project_turns_everybody_away_and_keeps_its_data(hub: Hub, clos
             assert page.status == 403
             assert reason in page.text
         assert browser.send("POST", hub.url("/hub/api/users/ada/server")).status == 403
-        wait_for(lambda: SERVER not in hub.pods(), "the running server is gone")
+        waiting.until(lambda: SERVER not in hub.pods(), "the end of the running server", 60)
     finally:
         hub.apply(_project())
     hub.start_server(hub.signed_in("ada"), "ada")
@@ -291,7 +291,7 @@ def test_an_idle_server_is_stopped(hub: Hub) -> None:
     hub.start_server(hub.signed_in("ada"), "ada")
     hub.apply(_project().model_copy(update={"idle_timeout_minutes": 1}))
     try:
-        wait_for(lambda: SERVER not in hub.pods(), "the idle server is gone", seconds=180)
+        waiting.until(lambda: SERVER not in hub.pods(), "the end of the idle server", seconds=180)
     finally:
         hub.apply(_project())
 

@@ -19,12 +19,12 @@ from ruamel.yaml import YAML
 
 from components.platform.identity import NAMESPACE
 from components.realm_api import AdministrationApi
-from components.realm_resource import SECRET_VARIABLE
+from components.realm_api import SECRET_VARIABLE
 from components.realm_settings import FAILURES
+from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
 from tests.e2e.sign_in import Answer, Authenticator, Client, Person, asked_for, claims, code_of
-from tests.e2e.waiting import wait_for
 from tests.samples import ROOT
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(1200)]
@@ -210,7 +210,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(deployed: Deployed) -> World:
     exported = deployed.outputs()
-    wait_for(lambda: _reachable(deployed, exported), "the issuer answers at the gateway")
+    waiting.until(lambda: _reachable(deployed, exported), "an answer of the issuer at the gateway", 60)
     return World(
         deployed, exported["authority"], exported["issuer"], exported["client_secrets"], exported["first_passwords"]
     )
@@ -414,7 +414,7 @@ def test_people_outlive_the_pod(world: World) -> None:
     platform.kubectl("delete", "pod", "-n", NAMESPACE, "keycloak-0")
     platform.kubectl("rollout", "status", "-n", NAMESPACE, "statefulset/keycloak", "--timeout=240s", timeout=250)
     exported = world.deployed.outputs()
-    wait_for(lambda: _reachable(world.deployed, exported), "the issuer answers at the gateway")
+    waiting.until(lambda: _reachable(world.deployed, exported), "an answer of the issuer at the gateway", 60)
     code_of(world.sign_in(BEN, client))
 
 

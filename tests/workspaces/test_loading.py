@@ -27,7 +27,7 @@ EXPECTED = [
     (1, "title", "add it"),
     (2, "titel", "did you mean `title`?"),
     (3, "data_class", "use one of the values named"),
-    (6, "permit.expires", "renew the permit, then write its new last day"),
+    (6, "permit.expires", "renew the permit and write its new last day, or write `state: frozen`"),
     (9, "members[1].name", "keep one entry for each member"),
     (9, "members[1].role", "add it"),
     (10, "members[1].email", "write it as name@organisation.example"),

@@ -14,7 +14,7 @@ from components.platform.gateway import Gateway, gateway_manifests
 from components.platform.identity import NAMESPACE, PART, REALM, Identity, identity_manifests
 from components.platform.namespaces import PlatformNamespace
 from components.realm_accounts import User
-from components.realm_resource import SECRET_VARIABLE
+from components.realm_api import SECRET_VARIABLE
 from images.definitions import custom_resource_definitions
 from stacks.profile import load_profile
 from workspaces.model import Workspace
