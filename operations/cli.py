@@ -78,7 +78,7 @@ def preview(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json
     """Show what `up` would do, and change nothing."""
     chosen = _checked(project, stack)
     engine = _engine(chosen)
-    refuse_lost_data(Deployed.read(engine, chosen).projects, chosen.workspaces())
+    refuse_lost_data(Deployed.read(engine, chosen).volumes, chosen.workspaces())
     engine.run(chosen, "preview", _options(as_json=as_json))
 
 
@@ -183,7 +183,7 @@ def destroy(
     chosen = Stack(project, stack)
     chosen.profile()
     engine = _engine(chosen)
-    refuse_unended(Deployed.read(engine, chosen).projects, "destroy")
+    refuse_unended(Deployed.read(engine, chosen).volumes, "destroy")
     engine.run(chosen, "destroy", _options(yes=yes, as_json=as_json))
 
 
@@ -221,7 +221,7 @@ def _deployed(project: Path, stack: str, *, show_secrets: bool = False) -> Deplo
 
 def _bring_up(stack: Stack, *, yes: bool, as_json: bool) -> None:
     engine = _engine(stack)
-    refuse_lost_data(Deployed.read(engine, stack).projects, stack.workspaces())
+    refuse_lost_data(Deployed.read(engine, stack).volumes, stack.workspaces())
     engine.run(stack, "up", _options(yes=yes, as_json=as_json))
     deployed = Deployed.read(engine, stack)
     portal.write(stack, deployed)

@@ -44,21 +44,17 @@ class Engine:
             self._call(stack, ["stack", "select", "--create", "--stack", stack.name, *self._place(stack)])
         self._call(stack, [verb, "--stack", stack.name, *self._place(stack), *options])
 
-    def outputs(self, stack: Stack, *, show_secrets: bool = False) -> dict[str, object]:
-        """What the program exported the last time it ran; nothing when it never did.
+    def resources(self, stack: Stack, *, show_secrets: bool = False) -> list[dict[str, object]]:
+        """What the stack's state records of its resources; nothing when it was never run.
 
         Args:
             stack: the stack to read.
             show_secrets: give secret values in plain text; without it they are left out.
         """
         options = ["--show-secrets"] if show_secrets else []
-        arguments = [*self.export_verb, "--stack", stack.name, *self._place(stack), *options]
-        text = self._read(stack, arguments)
-        if text is None:
-            return {}
-        resources = cast("list[dict[str, object]]", json.loads(text)["deployment"].get("resources") or [])
-        exported = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {}).get("outputs")
-        return cast("dict[str, object]", _revealed(exported or {}))
+        text = self._read(stack, [*self.export_verb, "--stack", stack.name, *self._place(stack), *options])
+        recorded = cast("dict[str, object]", json.loads(text)["deployment"]) if text else {}
+        return cast("list[dict[str, object]]", _revealed(recorded.get("resources") or []))
 
     def _place(self, stack: Stack) -> list[str]:
         return ["--cwd", str(stack.project), *(self.local_options if stack.is_local else ())]

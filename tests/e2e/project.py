@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from secrets import token_urlsafe
+from typing import Any, cast
 
+from components.realm_api import SECRET_VARIABLE
 from local.platform import Platform
 
 CLOISON = Path(sys.executable).with_name("cloison")
@@ -19,9 +21,12 @@ class Project:
 
     folder: Path
     platform: Platform
+    administrator: str = field(default_factory=token_urlsafe)
+    """What its Keycloak is declared with."""
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "CLOISON_ENGINE": "embedded", "PULUMI_CONFIG_PASSPHRASE": "of the tests"}
+        secrets = {"PULUMI_CONFIG_PASSPHRASE": "of the tests", SECRET_VARIABLE: self.administrator}
+        return {**os.environ, "CLOISON_ENGINE": "embedded", **secrets}
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own."""
@@ -34,20 +39,57 @@ class Project:
             start_new_session=True,
         )
 
+    def run(self, verb: str, *options: str) -> tuple[int, str]:
+        """Run a command; returns its exit status and what it printed."""
+        process = self.start(verb, *options)
+        printed, _ = process.communicate(timeout=580)
+        return process.returncode, printed
+
     def cloison(self, verb: str, *options: str) -> str:
         """Run a command that must succeed; returns what it printed."""
-        process = self.start(verb, *options)
-        printed, _ = process.communicate(timeout=280)
-        assert process.returncode == 0, printed
+        status, printed = self.run(verb, *options)
+        assert status == 0, printed
         return printed
 
-    def urls(self, *options: str) -> list[dict[str, str]]:
-        """What `cloison urls --json` prints."""
-        command = [CLOISON, "urls", "--json", "--project", str(self.folder), *options]
-        printed = subprocess.run(command, env=self.environment(), check=True, stdout=subprocess.PIPE).stdout
-        return cast("list[dict[str, str]]", json.loads(printed))
+    def printed_json(self, verb: str) -> Any:
+        """What a command prints with `--json`; its exit status is not looked at."""
+        command = [CLOISON, verb, "--json", "--project", str(self.folder)]
+        printed = subprocess.run(command, env=self.environment(), check=False, stdout=subprocess.PIPE).stdout
+        return json.loads(printed)
 
-    def objects(self, kind: str, *options: str) -> list[dict[str, object]]:
+    def url(self, project: str) -> str:
+        """Where a project's hub answers."""
+        found = next(each for each in self.printed_json("urls") if each["project"] == project)
+        return str(found["tools"][0]["url"])
+
+    @property
+    def authority(self) -> Path:
+        """Certificate of the stack's authority."""
+        return self.folder / ".cloison" / "local" / "authority.crt"
+
+    def names(self) -> list[str]:
+        """The projects that have a file."""
+        return sorted(file.stem for file in (self.folder / "workspaces").glob("*.yaml"))
+
+    def destroy(self) -> None:
+        """End every project and delete everything."""
+        for name in self.names():
+            self.end(name)
+        self.cloison("up", "--yes")
+        self.cloison("destroy", "--yes")
+
+    def end(self, name: str) -> None:
+        """Write the end of a project into its file, without a run of its own."""
+        self.change(name, state="ended")
+
+    def change(self, name: str, **fields: object) -> None:
+        """Write fields into a project's file."""
+        file = self.folder / "workspaces" / f"{name}.yaml"
+        kept = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in fields]
+        written = [f"{field}: {json.dumps(value)}" for field, value in fields.items()]
+        file.write_text("\n".join([*kept, *written]) + "\n")
+
+    def objects(self, kind: str, *options: str) -> list[dict[str, Any]]:
         """The cluster's objects of a kind that belong to projects."""
         printed = self.platform.kubectl("get", kind, "-l", "cloison/project", "-o", "json", *options)
-        return cast("list[dict[str, object]]", json.loads(printed)["items"])
+        return cast("list[dict[str, Any]]", json.loads(printed)["items"])

@@ -18,8 +18,7 @@ import urllib3
 from ruamel.yaml import YAML
 
 from components.platform.identity import NAMESPACE
-from components.realm_api import AdministrationApi
-from components.realm_api import SECRET_VARIABLE
+from components.realm_api import SECRET_VARIABLE, AdministrationApi
 from components.realm_settings import FAILURES
 from local import waiting
 from local.errors import PlatformError
