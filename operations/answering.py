@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import urllib3
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from operations.deployed import Deployed
 from operations.errors import NotAnsweringError
@@ -80,4 +81,4 @@ def _fetch(client: urllib3.PoolManager, url: str) -> tuple[str | None, str]:
         return None, f"does not answer ({type(error).__name__})"
     if response.status != 200:
         return None, f"answers {response.status} instead of 200"
-    return urllib3.util.parse_url(response.url or url).host, ""
+    return parse_url(response.url or url).host, ""

@@ -1,10 +1,12 @@
 """As much of a browser as signing in takes: cookies, redirects, one trusted authority."""
 
 import json
+import re
 import ssl
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from html import unescape
 from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.error import HTTPError
@@ -47,6 +49,13 @@ class Browser:
         data = json.dumps(body).encode() if body is not None else None
         return self._open(method, url, data, {"X-XSRFToken": self._xsrf(url), "Content-Type": "application/json"})
 
+    def submit(self, page: Page, **fields: str) -> Page:
+        """Fill in the form of a page and send it, with its hidden fields."""
+        action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
+        assert action, page.text
+        data = urllib.parse.urlencode(hidden_fields(page) | fields).encode()
+        return self._open("POST", unescape(action[1]), data)
+
     def cookie(self, name: str, path: str) -> str:
         """The value of the cookie with the longest path that covers this one."""
         found = [each for each in self._jar if each.name == name and path.startswith(each.path)]
@@ -63,3 +72,13 @@ class Browser:
             answer = error
         text = cast("bytes", answer.read()).decode(errors="replace")
         return Page(int(answer.status or 0), str(answer.url), text)
+
+
+def hidden_fields(page: Page) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    fields: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", page.text):
+        attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if attributes.get("type") == "hidden" and "name" in attributes:
+            fields[attributes["name"]] = unescape(attributes.get("value", ""))
+    return fields

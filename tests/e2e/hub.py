@@ -156,7 +156,8 @@ class Hub:
         """A manifest with the values that the mocks keep back."""
         name = str(cast("Manifest", manifest["metadata"])["name"])
         if manifest["kind"] == "Secret":
-            return {**manifest, "stringData": self._secret(name)}
+            bare = {key: value for key, value in manifest.items() if key != "data"}
+            return {**bare, "stringData": self._secret(name)}
         if manifest["kind"] == "ConfigMap" and name != "hub-settings":
             return {**manifest, "data": {"ca.crt": self.authority.certificate}}
         return manifest

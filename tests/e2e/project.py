@@ -2,16 +2,22 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any, cast
+from typing import Any, Self, cast
 
+from ruamel.yaml import YAML
+
+from components.platform.identity import NAMESPACE
 from components.realm_api import SECRET_VARIABLE
 from local.platform import Platform
+from tests.samples import ROOT
 
+IMAGES = ["envoy", "envoy-gateway", "jupyterhub", "jupyterlab", "keycloak"]
 CLOISON = Path(sys.executable).with_name("cloison")
 
 
@@ -23,6 +29,16 @@ class Project:
     platform: Platform
     administrator: str = field(default_factory=token_urlsafe)
     """What its Keycloak is declared with."""
+
+    @classmethod
+    def copied(cls, folder: Path, platform: Platform) -> Self:
+        """Copy the program, its stack and the example workspaces, and point them at a platform."""
+        for file in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(ROOT / file, folder)
+        for part in ("stacks", "workspaces"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+        _point_at(folder / "stacks" / "profiles" / "local.yaml", platform)
+        return cls(folder, platform)
 
     def environment(self) -> dict[str, str]:
         secrets = {"PULUMI_CONFIG_PASSPHRASE": "of the tests", SECRET_VARIABLE: self.administrator}
@@ -93,3 +109,22 @@ class Project:
         """The cluster's objects of a kind that belong to projects."""
         printed = self.platform.kubectl("get", kind, "-l", "cloison/project", "-o", "json", *options)
         return cast("list[dict[str, Any]]", json.loads(printed)["items"])
+
+
+def load_images(platform: Platform) -> dict[str, str]:
+    """Put every image of the stack on a platform's node; returns their references, by name."""
+    command = [sys.executable, "-m", "images", "build", "--json", *IMAGES]
+    built = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    wanted = [image for image in built if image["name"] in IMAGES]
+    for image in wanted:
+        platform.containerd.load(Path(image["archive"]))
+    return {image["name"]: image["reference"] for image in wanted}
+
+
+def _point_at(profile: Path, platform: Platform) -> None:
+    yaml = YAML()
+    content = yaml.load(profile)
+    content["cluster"]["kubeconfig"] = str(platform.kubeconfig)
+    content["exposure"]["gateway"]["port"] = platform.ports.tls
+    content["identity"]["administration"] = f"https://keycloak.{NAMESPACE}.localhost:{platform.ports.tls}"
+    yaml.dump(content, profile)

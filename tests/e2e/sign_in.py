@@ -19,19 +19,10 @@ from typing import Any, cast
 from urllib.error import HTTPError
 
 from local import waiting
-
+from tests.e2e.browser import Page, hidden_fields
 
 STEP_SECONDS = 30
 """A one-time password's life (RFC 6238)."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back; redirects are followed until they leave the issuer."""
-
-    status: int
-    url: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -101,26 +92,26 @@ class Person:
             _StopOutside(),
         )
 
-    def open(self, url: str, form: dict[str, str] | None = None) -> Answer:
+    def open(self, url: str, form: dict[str, str] | None = None) -> Page:
         data = urllib.parse.urlencode(form).encode() if form is not None else None
         try:
             answer = self._opener.open(urllib.request.Request(url, data), timeout=60)  # noqa: S310 - https to the platform
         except HTTPError as error:
             answer = error
         target = answer.headers.get("Location") or answer.url
-        return Answer(int(answer.status or 0), str(target), cast("bytes", answer.read()).decode(errors="replace"))
+        return Page(int(answer.status or 0), str(target), cast("bytes", answer.read()).decode(errors="replace"))
 
-    def submit(self, page: Answer, **fields: str) -> Answer:
+    def submit(self, page: Page, **fields: str) -> Page:
         """Fill in the form of a page and send it, with its hidden fields."""
         action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
         assert action, page.text
         return self.open(unescape(action[1]), hidden_fields(page) | fields)
 
-    def password(self, client: Client, email: str, password: str) -> Answer:
-        """Answer the first page."""
+    def password(self, client: Client, email: str, password: str) -> Page:
+        """Page the first page."""
         return self.submit(self.open(client.authorize_url()), username=email, password=password)
 
-    def first_sign_in(self, client: Client, email: str, first: str, own: str) -> tuple[Answer, Authenticator]:
+    def first_sign_in(self, client: Client, email: str, first: str, own: str) -> tuple[Page, Authenticator]:
         """Sign in with the first password, set one of one's own and enrol an authenticator app, in whichever order."""
         page, app = self.password(client, email, first), None
         while (asked := asked_for(page)) in ("password-new", "totpSecret"):
@@ -133,17 +124,7 @@ class Person:
         return page, app
 
 
-def hidden_fields(page: Answer) -> dict[str, str]:
-    """The hidden fields of a page's form."""
-    fields: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", page.text):
-        attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
-        if attributes.get("type") == "hidden" and "name" in attributes:
-            fields[attributes["name"]] = unescape(attributes.get("value", ""))
-    return fields
-
-
-def asked_for(page: Answer) -> str:
+def asked_for(page: Page) -> str:
     """What a page asks for: the name of the field that tells its form."""
     for name in ("password-new", "totpSecret", "otp", "password"):
         if re.search(rf'<input[^>]*name="{name}"', page.text):
@@ -151,7 +132,7 @@ def asked_for(page: Answer) -> str:
     return "nothing"
 
 
-def code_of(answer: Answer) -> str:
+def code_of(answer: Page) -> str:
     """The code that a finished sign-in sends the browser back to the tool with."""
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(answer.url).query)
     assert "code" in query, f"{answer.url}\n{answer.text}"

@@ -23,7 +23,8 @@ from components.realm_settings import FAILURES
 from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
-from tests.e2e.sign_in import Answer, Authenticator, Client, Person, asked_for, claims, code_of
+from tests.e2e.browser import Page
+from tests.e2e.sign_in import Authenticator, Client, Person, asked_for, claims, code_of
 from tests.samples import ROOT
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(1200)]
@@ -167,7 +168,7 @@ class World:
         host = f"https://jupyter-{project}.{DOMAIN}:{self.deployed.port}"
         return Client(self.issuer, f"jupyter-{project}", f"{host}/hub/oauth_callback")
 
-    def enrol(self, email: str, client: Client) -> Answer | None:
+    def enrol(self, email: str, client: Client) -> Page | None:
         """Have somebody sign in for the first time, unless that was before."""
         if email in self.enrolled:
             return None
@@ -176,7 +177,7 @@ class World:
         self.enrolled[email] = (own, app)
         return answer
 
-    def sign_in(self, email: str, client: Client) -> Answer:
+    def sign_in(self, email: str, client: Client) -> Page:
         """Have somebody sign in, with all that it takes."""
         if answer := self.enrol(email, client):
             return answer
@@ -193,7 +194,7 @@ class World:
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         return answer.status, json.loads(answer.data) if is_json else {"page": answer.data.decode()}
 
-    def exchange(self, client: Client, answer: Answer) -> dict[str, Any]:
+    def exchange(self, client: Client, answer: Page) -> dict[str, Any]:
         """Turn the end of a sign-in into tokens."""
         status, tokens = self.token(
             client,
