@@ -10,7 +10,7 @@ from components.hub_sign_in import SignIn
 from components.naming import namespace_name
 from components.servers import ServerKind
 from stacks.profile import Profile
-from workspaces.model import Workspace
+from workspaces.model import Member, Workspace
 
 CALLBACK = "/hub/oauth_callback"
 """Where the issuer sends browsers back to; the client at the issuer must name it."""
@@ -31,7 +31,7 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
         "state": workspace.state,
         "permit": {"reference": workspace.permit.reference, "expires": workspace.permit.expires.isoformat()},
         "contacts": contacts(workspace),
-        "members": [{"name": each.name, "email": each.email, "role": each.role} for each in workspace.working],
+        "members": [_member(each) for each in workspace.working],
         "sign_in": {
             "title": sign_in.title,
             "client_id": sign_in.client_id,
@@ -49,6 +49,11 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
         "proxy_api_url": f"http://{service_host('proxy-api', workspace, profile)}:{PROXY_API_PORT}",
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _member(member: Member) -> dict[str, str]:
+    known = {"subject": member.subject} if member.subject else {}
+    return {"name": member.name, "email": member.email, "role": member.role, **known}
 
 
 def host_label(workspace: Workspace) -> str:

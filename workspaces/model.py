@@ -102,6 +102,12 @@ class Member(_Part):
     name: MemberName
     email: Email
     role: Role = Field(description="What the member may do in the project.")
+    subject: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What the issuer calls the member for ever (OpenID Connect: `sub`); without it, the address counts "
+        "at the first sign-in.",
+    )
     left: bool = Field(
         default=False, description="Whether the member has left: they cannot sign in; their volume stays."
     )

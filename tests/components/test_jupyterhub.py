@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import kubernetes_validate
 import pytest
-from hypothesis import given, settings
 
 from components import hub_sign_in
 from components.hub_network import Destination
@@ -14,8 +13,7 @@ from stacks.profile import Issuer
 from tests.components.consistency import at, inconsistencies, of_kind, text
 from tests.components.hub_rendering import hub_settings, rendered_hub
 from tests.components.rendering import Manifest
-from tests.samples import WORKSPACES, cohort, local_profile, workspace
-from workspaces.model import Workspace
+from tests.samples import cohort, local_profile, workspace
 
 SCHEMA_VERSION = "1.36"
 
@@ -29,12 +27,6 @@ def test_the_pod_that_a_hub_starts_fits_the_published_schema(tool: dict[str, obj
     """The hub passes it on as it stands: nothing else would find a misspelt field."""
     pod = {"apiVersion": "v1", "kind": "Pod", **_pod(tool, data_class="synthetic")}
     assert kubernetes_validate.validate(pod, SCHEMA_VERSION, strict=True) == SCHEMA_VERSION
-
-
-@settings(max_examples=8)
-@given(WORKSPACES)
-def test_every_hub_is_consistent(project: Workspace) -> None:
-    assert inconsistencies(rendered_hub(project, local_profile())) == []
 
 
 def test_each_member_has_a_volume_before_any_server_starts() -> None:
@@ -194,3 +186,10 @@ def test_the_checker_sees_each_spoiled_hub(complaint: str) -> None:
     manifests = deepcopy(_hub())
     SPOILERS[complaint](manifests)
     assert any(complaint in problem for problem in inconsistencies(manifests))
+
+
+def test_a_member_whose_subject_is_known_is_told_to_the_hub_by_it() -> None:
+    ada = {"name": "ada", "email": "ada@lab.example", "role": "lead"}
+    members = [ada | {"subject": "8d1c"}, {"name": "ben", "email": "ben@lab.example", "role": "reviewer"}]
+    told = hub_settings(workspace({**cohort(), "members": members}), local_profile())["members"]
+    assert told == [ada | {"subject": "8d1c"}, members[1]]

@@ -136,7 +136,8 @@ class Hub:
             authority = CertificateAuthority("authority", "tests")
             JupyterHub(self.project.name, self.project, manifests, authority, self.client_secret)
 
-        return [resource.inputs for resource in declared(build) if resource.type.startswith("kubernetes:")]
+        objects = [resource.inputs for resource in declared(build) if resource.type.startswith("kubernetes:")]
+        return sorted(objects, key=lambda each: each["kind"] != "Namespace")
 
     def _sign_in(self) -> SignIn:
         back = f"https://{ISSUER}.svc.cluster.local"
