@@ -11,11 +11,11 @@ What it does follows pulumi-kubernetes 4.34 in server-side-apply mode, as its so
 
 from collections.abc import Callable
 
-from engine.errors import InputError, PartialFailure, Unreachable
+from engine.errors import InputError, PartialFailure, ProviderError, Unreachable
 from engine.kubernetes import diff as differences
 from engine.kubernetes import options as configuration
 from engine.kubernetes.awaiting import NotReadyError, timeout_seconds
-from engine.kubernetes.client import Client, require_contact
+from engine.kubernetes.client import PATIENCE, Client, require_contact
 from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
@@ -52,10 +52,11 @@ class KubernetesProvider:
 
     Args:
         report: Told about progress and warnings.
+        patience: Seconds for which a request is tried again before it counts as failed.
     """
 
-    def __init__(self, report: Reporter) -> None:
-        self._report = report
+    def __init__(self, report: Reporter, *, patience: float = PATIENCE) -> None:
+        self._report, self._patience = report, patience
         self._options, self._namespace = configuration.Options({}), "default"
         self._objects: ClusterObjects | None = None
         self._unreachable: Unreachable | None = None
@@ -259,7 +260,7 @@ class KubernetesProvider:
     def _contact(self, cluster: Cluster) -> None:
         try:
             require_contact(cluster, _CONFIGURE_PATIENCE)
-            self._objects = ClusterObjects(Client(cluster, self._warn), force=self._options.patch_force)
+            self._objects = ClusterObjects(Client(cluster, self._warn, self._patience), force=self._options.patch_force)
         except Unreachable as error:
             if not self._options.delete_unreachable:
                 raise
@@ -283,7 +284,7 @@ class KubernetesProvider:
         timeout: float | None,
         api_version: str = "",
     ) -> tuple[str, Object]:
-        """Wait for a written object, and return its id and outputs."""
+        """Wait for a written object, and return its id and outputs; whatever goes wrong now, the object is written."""
         objects = self._cluster()
         seconds = timeout_seconds(timeout, inputs)
         try:
@@ -291,6 +292,9 @@ class KubernetesProvider:
         except NotReadyError as error:
             outputs = checkpoint(inputs, error.live, resource.kind, manager, api_version)
             raise PartialFailure(_id(error.live), outputs, error.reasons) from error
+        except ProviderError as error:
+            outputs = checkpoint(inputs, live, resource.kind, manager, api_version)
+            raise PartialFailure(_id(live), outputs, [f"it cannot be awaited: {error}"]) from error
         if resource.kind.is_definition:
             objects.discovery.refresh()
         return _id(live), checkpoint(inputs, live, resource.kind, manager, api_version)
