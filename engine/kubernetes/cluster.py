@@ -9,7 +9,6 @@ from engine.kubernetes.client import ApiError, Client
 from engine.kubernetes.deletion import delete
 from engine.kubernetes.discovery import Discovery, Resource
 from engine.kubernetes.fields import MISSING, replaced, text_at
-from engine.kubernetes.inputs import to_manifest
 from engine.kubernetes.kinds import Kind, object_id
 from engine.kubernetes.naming import is_annotated
 from engine.kubernetes.outputs import rewritten
@@ -226,7 +225,6 @@ class ClusterObjects:
 
 def _body(inputs: Object, resource: Resource) -> tuple[Object, str]:
     """Return the object to send, and its namespace."""
-    body = to_manifest(inputs, resource.kind)
     if not resource.namespaced:
-        return replaced(body, ("metadata", "namespace"), MISSING), ""
-    return body, resource.identity(inputs)[0]
+        return replaced(inputs, ("metadata", "namespace"), MISSING), ""
+    return inputs, resource.identity(inputs)[0]

@@ -21,7 +21,7 @@ from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
 from engine.kubernetes.fields import text_at
 from engine.kubernetes.immutable import force_new, is_wholly_known
-from engine.kubernetes.inputs import failures, from_manifest, importable, normalised, with_namespace, without_nulls
+from engine.kubernetes.inputs import failures, importable, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import (
     kind_of_object,
     kind_of_type,
@@ -186,8 +186,7 @@ class KubernetesProvider:
         live = objects.read(resource, namespace or self._namespace, name) if resource else None
         if live is None:
             return None
-        seen = from_manifest(live, kind)
-        current = reconcile(seen, normalised(inputs, kind)) if inputs else importable(seen)
+        current = reconcile(live, normalised(inputs, kind)) if inputs else importable(live)
         manager = field_manager(urn, current, outputs)
         version = initial_api_version(outputs, current)
         return ReadResult(id, with_secrets(current, kind), checkpoint(current, live, kind, manager, version))
