@@ -15,14 +15,14 @@ LOCK := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --gen
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-up: $(VENV)/runtime $(if $(filter local,$(STACK)),platform) ## fresh clone to addresses that answer, and a cell run in the first notebook
+up: $(VENV)/runtime $(if $(filter local,$(STACK)),platform) ## fresh clone to addresses where researchers sign in
 	$(CLOISON) up --stack $(STACK) --yes
 	$(CLOISON) smoke --stack $(STACK)
 
 platform: $(VENV)/runtime ## the local Kubernetes with the images that workspaces need
 	$(RUN) -m local up
-	$(RUN) -m images build jupyterlab
-	$(RUN) -m local load "$$($(RUN) -m images archive jupyterlab)"
+	$(CLOISON) images --stack local | xargs $(RUN) -m images build
+	$(CLOISON) images --stack local | xargs -n 1 $(RUN) -m images archive | xargs $(RUN) -m local load
 
 down: $(VENV)/runtime ## stop the local platform (its data stays; `python -m local down --purge` deletes it)
 	$(RUN) -m local down

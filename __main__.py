@@ -1,17 +1,23 @@
-"""The program: read where and who, declare a workspace for each project, export the addresses.
+"""The program: read where and who, declare the platform and a workspace for each project, export the addresses.
 
 Run by `pulumi up` or by the embedded engine; `cloison up` chooses whichever is there.
 """
 
-from dataclasses import asdict
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
 from pulumi_kubernetes import Provider
 
+from components.images import needed_images
+from components.partition import Partition
+from components.platform.definitions import KINDS
+from components.platform.layer import PlatformLayer, platform_manifests
+from components.realm_api import SECRET_VARIABLE
 from components.workspace import Workspace
 from documents import InvalidDocumentsError
+from images.definitions import custom_resource_definitions
 from images.references import image_reference
 from stacks.profile import load_profile
 from workspaces.loading import load_workspaces
@@ -34,7 +40,34 @@ cluster = Provider(
     enable_secret_mutable=True,
     upsert_existing_objects=False,
 )
-images = {"jupyterlab": image_reference("jupyterlab", profile.registry.prefix)}
-workspaces = [Workspace(project, profile, images, pulumi.ResourceOptions(providers=[cluster])) for project in projects]
-pulumi.export("urls", [asdict(address) for workspace in workspaces for address in workspace.addresses])
-pulumi.export("tokens", {url: token for workspace in workspaces for url, token in workspace.tokens.items()})
+on_cluster = pulumi.ResourceOptions(providers=[cluster])
+images = {name: image_reference(name, profile.registry.prefix) for name in needed_images(profile, projects)}
+definitions = custom_resource_definitions(KINDS) if profile.exposure.gateway.class_name is None else []
+
+# Walls first: the gateway is given rights in every project's namespace, and workspaces wait for the gateway.
+partitions = {project.name: Partition(project.name, project, profile, on_cluster) for project in projects}
+platform = PlatformLayer(
+    "platform",
+    profile,
+    platform_manifests(profile, images, definitions, projects),
+    partitions,
+    projects,
+    config.get_secret("identityAdministrator") or os.environ.get(SECRET_VARIABLE),
+    on_cluster,
+)
+client_secrets = config.get_object("clientSecrets") or {}
+workspaces = [
+    Workspace(
+        project,
+        profile,
+        images,
+        platform,
+        client_secrets.get(project.name),
+        pulumi.ResourceOptions(providers=[cluster], depends_on=[partitions[project.name], platform]),
+    )
+    for project in projects
+]
+pulumi.export("projects", [workspace.summary.as_dict() for workspace in workspaces])
+pulumi.export("authority", platform.authority.certificate)
+first_passwords = {address: account.first_password for address, account in platform.accounts.items()}
+pulumi.export("first_passwords", pulumi.Output.secret(first_passwords))

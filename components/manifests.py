@@ -14,3 +14,8 @@ class Manifest(Generic[Spec]):
 
     metadata: ObjectMetaArgsDict
     spec: Spec
+
+    @property
+    def name(self) -> str:
+        """The object's name in the cluster."""
+        return str(self.metadata.get("name"))

@@ -18,13 +18,3 @@ def namespace_name(workspace: Workspace) -> str:
 def project_labels(workspace: Workspace) -> dict[str, str]:
     """Labels on every object of a project."""
     return {PROJECT_LABEL: workspace.name, "app.kubernetes.io/part-of": workspace.name}
-
-
-def tool_labels(workspace: Workspace, tool: str, member: str) -> dict[str, str]:
-    """Labels on every object of one member's tool; also what selects its pods."""
-    return {
-        **project_labels(workspace),
-        "app.kubernetes.io/name": tool,
-        "app.kubernetes.io/instance": f"{tool}-{member}",
-        MEMBER_LABEL: member,
-    }

@@ -28,12 +28,17 @@ from components.naming import (
     namespace_name,
     project_labels,
 )
-from components.sizes import SIZES
 from stacks.profile import PodSelector, Profile
 from workspaces.model import Workspace
+from workspaces.sizes import SIZES
 
 SERVICE_ACCOUNT = "workspace"
 """The identity of every pod of a project; it holds no token for the Kubernetes API."""
+
+HUB_PODS = 2
+"""The hub and its proxy."""
+HUB_DATABASE_GIB = 1
+"""Size of the hub's own volume, in GiB: a few kilobytes for each member."""
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Set by Kubernetes on every namespace; nobody can give it another value."""
@@ -104,20 +109,21 @@ def _pod_security_labels(level: str, version: str) -> dict[str, str]:
 
 
 def _hard_limits(workspace: Workspace) -> dict[str, str]:
-    """What the named tools need for every member, and no more."""
-    servers = len(workspace.members) if workspace.tools.jupyterlab else 0
-    hard = {"pods": str(servers), "services.loadbalancers": "0", "services.nodeports": "0"}
-    if workspace.tools.jupyterlab:
-        size = SIZES[workspace.tools.jupyterlab.size]
-        hard |= {
-            "requests.cpu": f"{servers * size.cpu_request_milli}m",
-            "limits.cpu": f"{servers * size.cpu_limit_milli}m",
-            "requests.memory": f"{servers * size.memory_mib}Mi",
-            "limits.memory": f"{servers * size.memory_mib}Mi",
-            "persistentvolumeclaims": str(servers),
-            "requests.storage": f"{servers * workspace.tools.jupyterlab.home_gib}Gi",
-        }
-    return hard
+    """The workspace's quota where it names one, else what its tools need and no more."""
+    needs, quota, members = workspace.needs, workspace.quota, len(workspace.members)
+    cpu_limit = quota.cpu * 1000 if quota else needs.cpu_limit_milli
+    memory = quota.memory_gib * 1024 if quota else needs.memory_mib
+    return {
+        "pods": str(members + HUB_PODS),
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+        "requests.cpu": f"{needs.cpu_request_milli}m",
+        "limits.cpu": f"{cpu_limit}m",
+        "requests.memory": f"{memory}Mi",
+        "limits.memory": f"{memory}Mi",
+        "persistentvolumeclaims": str(members + 1),
+        "requests.storage": f"{members * workspace.storage.home_gib + HUB_DATABASE_GIB}Gi",
+    }
 
 
 def _limits() -> LimitRangeSpecArgsDict:

@@ -1,57 +1,66 @@
-"""A whole workspace: the partition and, inside it, the tools that the workspace file names."""
+"""A project's environment inside its partition: who may sign in, and the hub that starts the tools."""
 
 from collections.abc import Mapping
 
 import pulumi
 
-from components import jupyterlab
-from components.jupyterlab import JupyterLab
-from components.partition import Partition
+from components.access import ProjectAccess, ToolAddresses
+from components.hub_settings import CALLBACK, hub_url
+from components.hub_sign_in import sign_in
+from components.jupyterhub import JupyterHub, hub_manifests
+from components.platform.layer import PlatformLayer
 from stacks.profile import Profile
-from workspaces.address import Address
-from workspaces.model import Member
 from workspaces.model import Workspace as Project
+from workspaces.summary import Summary
 
 
 class Workspace(pulumi.ComponentResource):
     """One research project's environment."""
 
-    addresses: list[Address]
-    """Every tool of every member."""
-    tokens: dict[str, pulumi.Output[str]]
-    """What members sign in with, by address; secret."""
+    summary: Summary
+    """Where its members find its tools."""
 
     def __init__(
         self,
         project: Project,
         profile: Profile,
         images: Mapping[str, str],
+        platform: PlatformLayer,
+        client_secret: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the workspace.
+        """Declare the environment.
 
         Args:
             project: the project; its name is the component's.
             profile: the provider's capabilities.
-            images: references of the tools' images, by tool.
-            opts: usual resource options; the Kubernetes provider comes with them.
+            images: references of the images, by name.
+            platform: what it shares with the others.
+            client_secret: of the project's client at an issuer that somebody else runs; None where the platform's own
+                draws one.
+            opts: usual resource options; they make it wait for its partition and for the platform.
         """
         super().__init__("cloison:index:Workspace", project.name, {"title": project.title}, opts)
-        self.addresses, self.tokens = [], {}
-        partition = Partition(project.name, project, profile, pulumi.ResourceOptions(parent=self))
-        for member in project.members:
-            self._jupyterlab(project, member, profile, images, partition)
-        self.register_outputs({"urls": [address.url for address in self.addresses]})
+        manifests = hub_manifests(project, profile, sign_in(project, profile), images)
+        secret = self._client_secret(project, profile, platform, client_secret)
+        child = pulumi.ResourceOptions(parent=self)
+        JupyterHub(project.name, project, manifests, platform.authority, secret, child)
+        self.summary = Summary.of(project, hub_url(project, profile, "/"))
+        self.register_outputs({"url": hub_url(project, profile, "/")})
 
-    def _jupyterlab(
-        self, project: Project, member: Member, profile: Profile, images: Mapping[str, str], partition: Partition
-    ) -> None:
-        tool = project.tools.jupyterlab
-        if tool is None:
-            return
-        manifests = jupyterlab.server_manifests(project, tool, member, profile, images[jupyterlab.TOOL])
-        within = pulumi.ResourceOptions(parent=self, depends_on=[partition])
-        server = JupyterLab(f"{project.name}-{member.name}", manifests, within)
-        url = jupyterlab.sign_in_url(project, member, profile)
-        self.addresses.append(Address(project.name, jupyterlab.TOOL, member.name, url))
-        self.tokens[url] = server.token
+    def _client_secret(
+        self, project: Project, profile: Profile, platform: PlatformLayer, given: pulumi.Input[str] | None
+    ) -> pulumi.Input[str]:
+        """What the hub proves itself with at the issuer.
+
+        Raises:
+            pulumi.RunError: somebody else runs the issuer, and the stack does not say what it gave the project.
+        """
+        if platform.realm:
+            addresses = ToolAddresses(hub_url(project, profile, CALLBACK), hub_url(project, profile, "/"))
+            child = pulumi.ResourceOptions(parent=self)
+            return ProjectAccess(platform.realm, project, addresses, platform.accounts, child).client_secret
+        if given is None:
+            message = f"cloison:clientSecrets has no entry {project.name!r}; set the secret of its client at the issuer"
+            raise pulumi.RunError(message)
+        return given

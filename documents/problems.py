@@ -1,6 +1,6 @@
 """What is wrong with a file, in words its author can act on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -17,6 +17,10 @@ class Problem:
     """The offending value as written; empty when there is none to show."""
     message: str
     remedy: str
+
+    def of(self, file: Path) -> "Problem":
+        """The same problem in another file."""
+        return replace(self, file=file)
 
     def __str__(self) -> str:
         """One line: place, field, value, what is wrong, what to do."""

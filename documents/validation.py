@@ -25,12 +25,15 @@ _REMEDIES: Mapping[str, str] = {
 }
 
 
-def refused(message: str, remedy: str) -> PydanticCustomError:
-    """The error a model's validator raises: what is wrong and what to do.
+def refused(message: str, remedy: str, at: Location = ()) -> PydanticCustomError:
+    """The error a model's validator raises.
 
-    Both texts are taken as they are; braces in them are not placeholders.
+    Args:
+        message: what is wrong; taken as it is, braces in it are no placeholders.
+        remedy: what to do.
+        at: the field that is meant, seen from what is validated, where that is not the whole of it.
     """
-    return PydanticCustomError("refused", "{message}", {"message": message, "remedy": remedy})
+    return PydanticCustomError("refused", "{message}", {"message": message, "remedy": remedy, "at": at})
 
 
 def validate(model: type[Model], document: Document, context: Mapping[str, object]) -> Model | list[Problem]:
@@ -56,7 +59,7 @@ def _plain(node: object) -> object:
 
 
 def _problem(model: type[BaseModel], document: Document, details: ErrorDetails) -> Problem:
-    location: Location = details["loc"]
+    location: Location = (*details["loc"], *details.get("ctx", {}).get("at", ()))
     value = "" if details["type"] == "missing" else _shown(document.value(location))
     message, remedy = _words(model, details)
     return Problem(document.file, document.line(location), _dotted(location), value, message, remedy)

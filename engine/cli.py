@@ -5,12 +5,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.prompt import Confirm
 
-from engine.display import Display, print_json
+from engine.display import Display, JsonLines
 from engine.errors import EngineError, InputError, LockedError, Unreachable
+from engine.events import Listener
 from engine.history import read_history
 from engine.providers import Factory
 from engine.run import Declined, Options, Result, destroy, preview, refresh_stack, up
@@ -19,6 +21,8 @@ from engine.transfer import export_stack, import_stack
 
 # Pulumi's own exit codes: sdk/go/common/util/cmdutil/exit.go of pulumi/pulumi.
 OK, FAILED, CONFIGURATION, AUTHENTICATION, RESOURCE, POLICY, NO_STACK, NO_CHANGES, CANCELLED = range(9)
+
+Run: TypeAlias = Callable[[Options, Callable[[Result], bool]], Result]
 
 
 class ChangesFoundError(EngineError):
@@ -89,12 +93,7 @@ def _factories() -> dict[str, Factory]:
     return {"kubernetes": KubernetesProvider}
 
 
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
-
-
-def _options(arguments: argparse.Namespace) -> Options:
-    listener = print_json if arguments.json else Display(_console(), details=arguments.diff)
+def _options(arguments: argparse.Namespace, listener: Listener) -> Options:
     return Options(
         _place(arguments),
         targets=tuple(arguments.target),
@@ -108,15 +107,39 @@ def _options(arguments: argparse.Namespace) -> Options:
     )
 
 
+def _display(arguments: argparse.Namespace) -> Display:
+    return Display(Console(highlight=False, soft_wrap=True), details=arguments.diff)
+
+
 def _preview(arguments: argparse.Namespace) -> int:
-    return _conclude(arguments, preview(_options(arguments)))
+    listener = JsonLines() if arguments.json else _display(arguments)
+    return _conclude(arguments, preview(_options(arguments, listener)))
 
 
-def _changing(run: Callable[[Options, Callable[[Result], bool]], Result]) -> Callable[[argparse.Namespace], int]:
-    def command(arguments: argparse.Namespace) -> int:
-        return _conclude(arguments, run(_options(arguments), lambda plan: _confirmed(arguments, plan)))
+def _changing(run: Run) -> Callable[[argparse.Namespace], int]:
+    return lambda arguments: _change_as_json(run, arguments) if arguments.json else _change(run, arguments)
 
-    return command
+
+def _change(run: Run, arguments: argparse.Namespace) -> int:
+    options = _options(arguments, _display(arguments))
+    return _conclude(arguments, run(options, lambda plan: _confirmed(arguments, plan)))
+
+
+def _change_as_json(run: Run, arguments: argparse.Namespace) -> int:
+    """Print one stream of events: the change's, or its preview's if it ends there."""
+    if not arguments.yes and not arguments.skip_preview:
+        raise InputError(f"{arguments.command} --json cannot ask; add --yes")
+    events = JsonLines(held=not arguments.skip_preview)
+
+    def confirmed(plan: Result) -> bool:
+        agreed = _confirmed(arguments, plan)
+        events.drop()
+        return agreed
+
+    try:
+        return _conclude(arguments, run(_options(arguments, events), confirmed))
+    finally:
+        events.release()
 
 
 def _confirmed(arguments: argparse.Namespace, plan: Result) -> bool:

@@ -43,10 +43,33 @@ _DOING = {
 _COUNTED = ("create", "update", "delete", "replace")
 
 
-def print_json(event: Event) -> None:
-    """Write an event as one line of JSON."""
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+class JsonLines:
+    """Writes each event as one line of JSON.
+
+    Args:
+        held: Keep the events until it is decided whether they are told at all.
+    """
+
+    def __init__(self, *, held: bool = False) -> None:
+        self._held: list[Event] | None = [] if held else None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if self._held is not None:
+            self._held.append(event)
+            return
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+    def drop(self) -> None:
+        """Forget what is held; write what comes from now on."""
+        self._held = None
+
+    def release(self) -> None:
+        """Write what is held, and what comes from now on."""
+        held, self._held = self._held, None
+        for event in held or ():
+            self(event)
 
 
 class Display:

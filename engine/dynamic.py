@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from engine.errors import Interrupted, ProviderError
+from engine.errors import Interrupted, ProviderError, Unrecoverable
 from engine.host import Host
 from engine.project import Configuration, Project
 from engine.provider import Changes, CheckFailure, CheckResult, DiffResult, ReadResult, Reporter
@@ -113,7 +113,7 @@ class DynamicProvider:
 
     def recover(self, urn: str, inputs: Object) -> ReadResult | None:
         """Refuse: only the cut-short ``create`` knew the id."""
-        raise ProviderError("a dynamic resource has no name before it is created")
+        raise Unrecoverable("a dynamic resource has no name before it is created")
 
     def read(self, urn: str, id: str, inputs: Object, outputs: Object) -> ReadResult | None:
         """Ask the provider's ``read``; no id means that the resource is gone."""

@@ -12,6 +12,7 @@
     └── ProviderError       a provider refused an operation; nothing changed
         ├── PartialFailure  the object exists but is not ready
         ├── Interrupted     the outcome of an operation is not known
+        ├── Unrecoverable   nobody but a person can find out what an interrupted creation left
         └── Unreachable     the provider's service cannot be reached or refuses the credentials
 """
 
@@ -82,6 +83,10 @@ class Interrupted(ProviderError):  # noqa: N818 - reads as what happened
 
     The engine keeps the operation as pending and settles it at the next run.
     """
+
+
+class Unrecoverable(ProviderError):  # noqa: N818 - reads as what is said
+    """The provider has no way to look for what an interrupted creation left behind."""
 
 
 class Unreachable(ProviderError):  # noqa: N818 - reads as what happened

@@ -131,7 +131,8 @@ class ResourceManager(Protocol):
         creation made may be returned: another's object of the same name is not ours.
 
         Raises:
-            ProviderError: If the provider cannot know.
+            Unrecoverable: If the provider never can know.
+            ProviderError: If it cannot know now.
         """
         ...
 

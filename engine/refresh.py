@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from engine.deploy import Deployer
-from engine.errors import ProviderError, Unreachable
+from engine.errors import ProviderError, StateError, Unreachable, Unrecoverable
 from engine.execute import timestamp
 from engine.providers import Providers
 from engine.resource import Resource
@@ -20,7 +20,8 @@ def settle(deployer: Deployer, providers: Providers, *, forget: bool = False) ->
     """Find out what became of operations without a recorded end, and record it.
 
     A creation is adopted if its object exists, an update is done again, and a deletion counts if its object is gone.
-    What the provider cannot know stays pending, unless it is to be forgotten.
+    What the provider cannot know stays pending, unless it is to be forgotten; where it has no way to look at all, the
+    user is warned and the resource is created anew, as by Pulumi.
     """
     for pending in deployer.state.pending():
         if pending.type == "creating" and forget:
@@ -41,6 +42,13 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
         found = providers.for_resource(wanted).recover(wanted.urn, reveal(wanted.inputs))
     except Unreachable:
         raise
+    except (Unrecoverable, StateError):  # a provider that is no longer recorded cannot be asked either
+        message = (
+            f"{UNSETTLED}, so it may exist, unknown to the state; find out, and delete it if it does. "
+            "It is created anew while the program wants it; `refresh --clear-pending-creates` ends this warning"
+        )
+        deployer.events.diagnostic("warning", message, wanted.urn)
+        return
     except ProviderError as error:
         deployer.unsettled[wanted.urn] = (
             f"{UNSETTLED}, and whether it exists cannot be known ({error}); find out, delete it if it does, "

@@ -12,7 +12,7 @@ from images.archive import pack
 from images.buildah import Buildah
 from images.catalogue import IMAGES, Catalogue
 from images.commands import output, require_programs, require_root
-from images.errors import NotBuiltError
+from images.errors import NotBuiltError, RecipeError
 from images.fingerprint import fingerprint
 from images.progress import Progress, Task
 from images.recipe import DebianInput, Recipe, ToolInput
@@ -79,6 +79,9 @@ class Builder:
         if image := self._store.find(content):
             self._progress.note(f"{recipe.name}: {image.reference} is built already")
             return image
+        if recipe.missing:
+            message = f"{recipe.folder}: lacks {', '.join(recipe.missing)}: see {recipe.folder / 'image.yaml'}"
+            raise RecipeError(message)
         require_root()
         with self._progress.task(recipe.name) as task, self._store.lock():
             return self._store.find(content) or self._make(recipe, content, base, task)
@@ -91,7 +94,8 @@ class Builder:
         require_programs(log, **_PROGRAMS)
         with _workplace(self._store.root / ".work") as work:
             epoch = self._catalogue.epoch(recipe)
-            context.fill(work / "context", recipe, self._binaries(recipe), epoch, log, task.say)
+            binaries, downloads = self._binaries(recipe), self._store.root / ".downloads"
+            context.fill(work / "context", recipe, binaries, epoch, downloads, log, task.say)
             buildah = self._buildah(work, log, base, task)
             name = reference(recipe.name, content)
             buildah.build(

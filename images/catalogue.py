@@ -22,6 +22,10 @@ class Catalogue:
         """Return the names of all images, sorted."""
         return sorted(file.parent.name for file in self._folder.glob("*/Containerfile"))
 
+    def buildable(self) -> list[str]:
+        """Return the names of the images that can be built on this machine, sorted."""
+        return [name for name in self.names() if not self.recipe(name).missing]
+
     def recipe(self, name: str) -> Recipe:
         """Read one image.
 

@@ -20,7 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Name = Annotated[str, typer.Argument(help="A folder of images/.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Folders of images/; all when none is given.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Folders of images/; all that can be built here when none is given.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Target = Annotated[Path, typer.Argument(help="The file to write.")]
 
@@ -28,7 +30,7 @@ Target = Annotated[Path, typer.Argument(help="The file to write.")]
 @app.command()
 def build(names: Names = None, as_json: Json = False) -> None:
     """Build images and those they stand on, and print their digests and sizes."""
-    _show(_builder().build(names or Catalogue().names()), as_json)
+    _show(_builder().build(names or Catalogue().buildable()), as_json)
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from images.debian import make_root
 from images.fingerprint import files
+from images.maven import MavenInput, fetch
 from images.recipe import DebianInput, Recipe
 
 
@@ -14,6 +15,7 @@ def fill(
     recipe: Recipe,
     binaries: Mapping[str, Path],
     epoch: int,
+    downloads: Path,
     log: Path,
     say: Callable[[str], None],
 ) -> None:
@@ -24,6 +26,7 @@ def fill(
         recipe: The image.
         binaries: The files that come from elsewhere, by their name in the context.
         epoch: Time stamp of what is made, in seconds since 1970.
+        downloads: A folder that outlives the build.
         log: Gets the output of what is run.
         say: Gets a few words on each step.
     """
@@ -34,6 +37,9 @@ def fill(
     for name, declared in recipe.settings.inputs.items():
         if isinstance(declared, DebianInput):
             make_root(declared.debian, context / name, epoch, log, lambda line: _say_information(line, say))
+        if isinstance(declared, MavenInput):
+            say(f"fetch {declared.maven}")
+            fetch(declared, context / name, downloads, log)
 
 
 def _copy(source: Path, target: Path, *, executable: bool) -> None:

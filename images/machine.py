@@ -5,6 +5,7 @@ which the build sees as `/mnt`, a folder that exists and is empty in every Debia
 """
 
 import ast
+import json
 import os
 import shutil
 import sys
@@ -16,13 +17,18 @@ from images.errors import MachineError
 MOUNT = "/mnt"
 """Where a build sees the folder."""
 
-ARGUMENTS = {"APT_CONFIG": f"{MOUNT}/apt.conf", "PIP_CONFIG_FILE": f"{MOUNT}/pip.conf"}
-"""Build arguments that make apt and pip read it."""
+ARGUMENTS = {
+    "APT_CONFIG": f"{MOUNT}/apt.conf",
+    "PIP_CONFIG_FILE": f"{MOUNT}/pip.conf",
+    "NPM_CONFIG_USERCONFIG": f"{MOUNT}/npmrc",
+}
+"""Build arguments that make apt, pip and npm read it."""
 
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _KEYRINGS = ("/etc/apt/trusted.gpg.d/*.gpg", "/etc/apt/trusted.gpg.d/*.asc", "/usr/share/keyrings/debian-archive-*.gpg")
 _APT_SETTINGS = ("Acquire::http", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
+_NPM_SETTINGS = ("registry", "proxy", "https-proxy", "noproxy")
 _APT = f"""\
 Dir::Etc::SourceList "{MOUNT}/sources.list";
 Dir::Etc::SourceParts "/dev/null";
@@ -58,7 +64,9 @@ def lend(folder: Path, suite: str | None, downloads: Path) -> None:
             shutil.copy(keyring, folder / "keyrings")
     trust = f'Acquire::https::CaInfo "{MOUNT}/ca.crt";\n' if authorities.exists() else ""
     (folder / "apt.conf").write_text(_APT + apt_settings() + trust)
-    (folder / "pip.conf").write_text(_pip_settings(f"{MOUNT}/ca.crt" if authorities.exists() else None))
+    trusted = f"{MOUNT}/ca.crt" if authorities.exists() else None
+    (folder / "pip.conf").write_text(_pip_settings(trusted))
+    (folder / "npmrc").write_text(_npm_settings(trusted))
 
 
 def sources(suite: str) -> str:
@@ -101,3 +109,12 @@ def _pip_settings(authorities: str | None) -> str:
     chosen |= {"cert": authorities} if authorities else {}
     chosen |= {"cache-dir": f"{MOUNT}/downloads/pip", "disable-pip-version-check": "true", "no-input": "true"}
     return "[global]\n" + "".join(f"{key} = {value}\n" for key, value in chosen.items())
+
+
+def _npm_settings(authorities: str | None) -> str:
+    """Return npm's settings as `_pip_settings` does pip's; npm's own where this machine has no npm to ask."""
+    listed: dict[str, object] = json.loads(output(["npm", "config", "list", "--json"])) if shutil.which("npm") else {}
+    chosen = {key: value for key, value in listed.items() if key in _NPM_SETTINGS and isinstance(value, str)}
+    chosen |= {"cafile": authorities} if authorities else {}
+    chosen |= {"cache": f"{MOUNT}/downloads/npm", "update-notifier": "false"}
+    return "".join(f"{key} = {value}\n" for key, value in chosen.items())

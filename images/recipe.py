@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from images.errors import RecipeError
+from images.maven import MavenInput
 
 REGISTRY = "cloison.local"
 """Host part of every image name. It resolves nowhere, so no node ever pulls from it by mistake."""
@@ -50,8 +51,10 @@ class Settings(_Declared):
 
     Raise it to take the packages of today. None means that of the image it stands on, and 1970-01-01 without one.
     """
-    inputs: dict[str, DebianInput | ToolInput] = Field(default_factory=dict)
+    inputs: dict[str, DebianInput | MavenInput | ToolInput] = Field(default_factory=dict)
     """Files of the build context that are made, not kept, by file name."""
+    needs: tuple[str, ...] = ()
+    """Files of the folder that no package registry has and no checkout holds: whoever builds the image puts them in."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Recipe:
     base: str | None
     """Name of the image it stands on; None for `FROM scratch`."""
     settings: Settings
+
+    @property
+    def missing(self) -> list[str]:
+        """What this machine lacks of the files that the image needs."""
+        return [name for name in self.settings.needs if not (self.folder / name).exists()]
 
     @classmethod
     def read(cls, folder: Path) -> "Recipe":

@@ -104,17 +104,21 @@ def build(tool: Annotated[str, typer.Argument(help="Name of a tool; all of them 
 
 
 @app.command()
-def load(archive: Annotated[Path, typer.Argument(help="OCI or Docker archive.")], name: Name = DEFAULT_NAME) -> None:
-    """Import an image into the node and print its name."""
-    if not archive.is_file():
-        message = f"{archive}: no such file; give the archive of an image"
-        raise RefusedError(message)
+def load(
+    archives: Annotated[list[Path], typer.Argument(help="OCI or Docker archives.")], name: Name = DEFAULT_NAME
+) -> None:
+    """Import images into the node and print their names."""
+    for archive in archives:
+        if not archive.is_file():
+            message = f"{archive}: no such file; give the archive of an image"
+            raise RefusedError(message)
     platform = _existing(name)
     if "containerd" not in platform.running():
         message = f"platform {name} is not up: `python -m local up --name {name}`"
         raise RefusedError(message)
-    for image in platform.containerd.load(archive):
-        typer.echo(image)
+    for archive in archives:
+        for image in platform.containerd.load(archive):
+            typer.echo(image)
 
 
 @app.command()

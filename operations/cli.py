@@ -1,21 +1,25 @@
 """The `cloison` command."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from components.images import needed_images
 from documents import InvalidDocumentsError
-from operations.addresses import addresses, tokens
+from operations import portal, printing
+from operations.answering import sign_in_pages
+from operations.deployed import Deployed
+from operations.editing import set_state, write_new
 from operations.engines import Engine, choose_engine
-from operations.errors import OperationError
-from operations.smoke import check
+from operations.errors import EngineFailedError, OperationError, UsageError
+from operations.guards import refuse_lost_data, refuse_unended
 from operations.stack import CHECKOUT, LOCAL, Stack
+from operations.status import standings
 
 application = typer.Typer(
     no_args_is_help=True,
@@ -26,71 +30,161 @@ application = typer.Typer(
 )
 
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on: a file stacks/Pulumi.<stack>.yaml.")]
+ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a file workspaces/<name>.yaml.")]
 ProjectFolder = Annotated[Path, typer.Option("--project", help="Folder of the Pulumi project.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: of a run, the events of Pulumi's engine, one a line.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
 
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @application.command()
-def validate(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
+def new(
+    name: ProjectName,
+    lead: Annotated[str, typer.Option("--lead", help="E-mail of the project's lead.")] = "lead@organisation.example",
+    project: ProjectFolder = CHECKOUT,
+    as_json: Json = False,
+) -> None:
+    """Write a valid workspace file to start from; contact nothing."""
+    file = write_new(project / "workspaces", name, lead, _today())
+    if as_json:
+        printing.as_json({"file": str(file)})
+    else:
+        typer.echo(f"{file}: written; edit it, then run `cloison preview`")
+
+
+@application.command()
+def validate(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
     """Check the stack's profile and every workspace file; contact nothing."""
     chosen = _checked(project, stack)
-    count = len(chosen.workspaces())
-    typer.echo(f"{count} workspace{'s' if count != 1 else ''} on {chosen.profile().title}: all files are valid")
+    names = [each.name for each in chosen.workspaces()]
+    if as_json:
+        printing.as_json({"profile": chosen.profile().name, "workspaces": names})
+    else:
+        plural = "s" if len(names) != 1 else ""
+        typer.echo(f"{len(names)} workspace{plural} on {chosen.profile().title}: all files are valid")
+
+
+@application.command()
+def images(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+    """Print the images that the stack's cluster must have; contact nothing."""
+    chosen = _checked(project, stack)
+    names = needed_images(chosen.profile(), chosen.workspaces())
+    printing.as_json(names) if as_json else typer.echo("\n".join(names))
 
 
 @application.command()
 def preview(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
     """Show what `up` would do, and change nothing."""
     chosen = _checked(project, stack)
-    _engine(chosen).run(chosen, "preview", ["--json"] if as_json else [])
-
-
-@application.command()
-def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
-    """Make the cluster what the workspace files say, and print where each member finds each tool."""
-    chosen = _checked(project, stack)
     engine = _engine(chosen)
-    engine.run(chosen, "up", ["--yes"] if yes else [])
-    _print_addresses(engine, chosen)
+    refuse_lost_data(Deployed.read(engine, chosen).volumes, chosen.workspaces())
+    engine.run(chosen, "preview", _options(as_json=as_json))
 
 
 @application.command()
-def urls(
+def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False, as_json: Json = False) -> None:
+    """Make the cluster what the workspace files say, and print where each project finds its tools."""
+    _bring_up(_checked(project, stack), yes=yes, as_json=as_json)
+
+
+@application.command()
+def status(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+    """Show each project's state, permit and members, and whether its hub answers. Status 1 when one is not well."""
+    chosen = _checked(project, stack)
+    found = standings(Deployed.read(choose_engine(chosen), chosen), chosen.workspaces(), _today())
+    printing.as_json([each.as_dict() for each in found]) if as_json else printing.standings(found)
+    if not all(each.well for each in found):
+        raise typer.Exit(1)
+
+
+@application.command()
+def urls(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+    """Print where each project's members find each tool."""
+    deployed = _deployed(project, stack)
+    if as_json:
+        printing.as_json([each.as_dict() for each in deployed.projects])
+    else:
+        printing.addresses(deployed)
+
+
+@application.command()
+def accounts(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+    """Print the demonstration accounts and their first passwords, which are good until the first sign-in."""
+    passwords = _deployed(project, stack, show_secrets=True).first_passwords
+    if not passwords and not as_json:
+        message = f"stack {stack} has no demonstration accounts; its people come from its issuer"
+        raise UsageError(message)
+    printing.as_json(passwords) if as_json else printing.accounts(passwords)
+
+
+@application.command()
+def smoke(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+    """Open every address as a browser does, up to the page that asks for sign-in, and say how to sign in first."""
+    chosen = _checked(project, stack)
+    deployed = Deployed.read(choose_engine(chosen), chosen)
+    findings = list(sign_in_pages(deployed))
+    if as_json:
+        printing.as_json([{"url": each.subject, "found": each.result} for each in findings])
+        return
+    for each in findings:
+        typer.echo(f"{each.subject}: {each.result}")
+    if chosen.profile().identity.demonstration_accounts:
+        typer.echo(printing.FIRST_SIGN_IN.format(authority=portal.folder(chosen) / "authority.crt"))
+
+
+@application.command()
+def freeze(
+    name: ProjectName,
     stack: StackName = LOCAL,
     project: ProjectFolder = CHECKOUT,
+    yes: Yes = False,
     as_json: Json = False,
-    show_tokens: Annotated[bool, typer.Option("--show-tokens", help="Print what each member signs in with.")] = False,
 ) -> None:
-    """Print where each member finds each tool."""
-    chosen = Stack(project, stack)
-    chosen.profile()
-    engine = choose_engine(chosen)
-    if not as_json:
-        _print_addresses(engine, chosen, show_tokens=show_tokens)
-        return
-    secret = tokens(engine, chosen) if show_tokens else {}
-    found = [asdict(each) for each in addresses(engine, chosen)]
-    typer.echo(json.dumps([each | ({"token": secret[each["url"]]} if show_tokens else {}) for each in found], indent=2))
+    """Lock a project: nobody signs in, servers stop, data stay. `thaw` undoes it."""
+    _change_state(Stack(project, stack), name, "frozen", yes=yes, as_json=as_json)
 
 
 @application.command()
-def smoke(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT) -> None:
-    """Fetch every address, and run a Python and an R cell in the first JupyterLab."""
-    chosen = _checked(project, stack)
-    engine = choose_engine(chosen)
-    for finding in check(addresses(engine, chosen), tokens(engine, chosen)):
-        typer.echo(f"{finding.subject}: {finding.result}")
+def thaw(
+    name: ProjectName,
+    stack: StackName = LOCAL,
+    project: ProjectFolder = CHECKOUT,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Open a frozen project again."""
+    _change_state(Stack(project, stack), name, "active", yes=yes, as_json=as_json)
 
 
 @application.command()
-def destroy(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False) -> None:
-    """Delete everything the stack made, members' data included. Shows the plan and asks first."""
+def end(
+    name: ProjectName,
+    stack: StackName = LOCAL,
+    project: ProjectFolder = CHECKOUT,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """End a project for good: nobody signs in, and its data lose their protection.
+
+    The data are deleted by the first `up` after the project's file is removed, or by `destroy`.
+    """
+    if not yes and typer.prompt(f"Type the name of the project whose data may be deleted ({name})") != name:
+        message = "that is another name; nothing was changed"
+        raise UsageError(message)
+    _change_state(Stack(project, stack), name, "ended", yes=yes, as_json=as_json)
+
+
+@application.command()
+def destroy(
+    stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False, as_json: Json = False
+) -> None:
+    """Delete everything the stack made. Refused while a project has not ended; shows the plan and asks first."""
     chosen = Stack(project, stack)
     chosen.profile()
-    _engine(chosen).run(chosen, "destroy", ["--yes"] if yes else [])
+    engine = _engine(chosen)
+    refuse_unended(Deployed.read(engine, chosen).volumes, "destroy")
+    engine.run(chosen, "destroy", _options(yes=yes, as_json=as_json))
 
 
 def main() -> None:
@@ -119,14 +213,44 @@ def _checked(project: Path, stack: str) -> Stack:
     return chosen
 
 
+def _deployed(project: Path, stack: str, *, show_secrets: bool = False) -> Deployed:
+    chosen = Stack(project, stack)
+    chosen.profile()
+    return Deployed.read(choose_engine(chosen), chosen, show_secrets=show_secrets)
+
+
+def _bring_up(stack: Stack, *, yes: bool, as_json: bool) -> None:
+    engine = _engine(stack)
+    refuse_lost_data(Deployed.read(engine, stack).volumes, stack.workspaces())
+    engine.run(stack, "up", _options(yes=yes, as_json=as_json))
+    deployed = Deployed.read(engine, stack)
+    portal.write(stack, deployed)
+    if not as_json:
+        printing.addresses(deployed)
+
+
+def _change_state(stack: Stack, name: str, state: str, *, yes: bool, as_json: bool) -> None:
+    """Change a project's state in its file, then make the cluster agree."""
+    stack.profile()
+    file = stack.project / "workspaces" / f"{name}.yaml"
+    set_state(file, state, _today())
+    stack.workspaces()
+    try:
+        _bring_up(stack, yes=yes, as_json=as_json)
+    except EngineFailedError:
+        talk.print(f"{file} says `state: {state}`; `cloison up` finishes what was begun.", style="yellow")
+        raise
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
 def _engine(stack: Stack) -> Engine:
     engine = choose_engine(stack)
     talk.print(f"Running stack {stack.name} with {engine.title}.", style="dim")
     return engine
 
 
-def _print_addresses(engine: Engine, stack: Stack, *, show_tokens: bool = False) -> None:
-    secret = tokens(engine, stack) if show_tokens else {}
-    for each in addresses(engine, stack):
-        token = f"  token {secret[each.url]}" if show_tokens else ""
-        typer.echo(f"{each.project}  {each.member}  {each.tool}  {each.url}{token}")
+def _options(*, yes: bool = False, as_json: bool = False) -> Sequence[str]:
+    return [*(["--yes"] if yes else []), *(["--json"] if as_json else [])]

@@ -16,6 +16,8 @@ from operations.errors import EngineFailedError, UsageError
 from operations.stack import Stack
 
 SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's mark of a special value, not a secret
+NO_STACK = "no stack named"
+"""What both engines answer about a stack that was never run."""
 CHOICE = "CLOISON_ENGINE"
 """Variable that overrides the choice of engine: ``pulumi`` or ``embedded``."""
 
@@ -42,35 +44,41 @@ class Engine:
             self._call(stack, ["stack", "select", "--create", "--stack", stack.name, *self._place(stack)])
         self._call(stack, [verb, "--stack", stack.name, *self._place(stack), *options])
 
-    def outputs(self, stack: Stack, *, show_secrets: bool = False) -> dict[str, object]:
-        """What the program exported the last time it ran; nothing when it never did.
+    def resources(self, stack: Stack, *, show_secrets: bool = False) -> list[dict[str, object]]:
+        """What the stack's state records of its resources; nothing when it was never run.
 
         Args:
             stack: the stack to read.
             show_secrets: give secret values in plain text; without it they are left out.
         """
         options = ["--show-secrets"] if show_secrets else []
-        arguments = [*self.export_verb, "--stack", stack.name, *self._place(stack), *options]
-        text = self._call(stack, arguments, capture=True)
-        resources = cast("list[dict[str, object]]", json.loads(text)["deployment"].get("resources") or [])
-        exported = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {}).get("outputs")
-        return cast("dict[str, object]", _revealed(exported or {}))
+        text = self._read(stack, [*self.export_verb, "--stack", stack.name, *self._place(stack), *options])
+        recorded = cast("dict[str, object]", json.loads(text)["deployment"]) if text else {}
+        return cast("list[dict[str, object]]", _revealed(recorded.get("resources") or []))
 
     def _place(self, stack: Stack) -> list[str]:
         return ["--cwd", str(stack.project), *(self.local_options if stack.is_local else ())]
 
-    def _call(self, stack: Stack, arguments: Sequence[str], *, capture: bool = False) -> str:
-        """Run the engine; what it says goes to the terminal unless it is captured."""
-        done = subprocess.run(
-            [*self.command, *arguments],
-            env=stack.environment(),
-            stdout=subprocess.PIPE if capture else None,
-            text=True,
-            check=False,
-        )
+    def _call(self, stack: Stack, arguments: Sequence[str]) -> None:
+        """Run the engine; what it says goes to the terminal."""
+        done = subprocess.run([*self.command, *arguments], env=stack.environment(), check=False)
         if done.returncode:
-            raise EngineFailedError(" ".join([*self.command[-1:], *arguments[:1]]), done.returncode)
-        return done.stdout or ""
+            raise self._failed(arguments, done.returncode)
+
+    def _read(self, stack: Stack, arguments: Sequence[str]) -> str | None:
+        """What the engine prints; None where the stack was never run."""
+        done = subprocess.run(
+            [*self.command, *arguments], env=stack.environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout
+        if NO_STACK in done.stderr:
+            return None
+        sys.stderr.write(done.stderr)
+        raise self._failed(arguments, done.returncode)
+
+    def _failed(self, arguments: Sequence[str], status: int) -> EngineFailedError:
+        return EngineFailedError(" ".join([*self.command[-1:], *arguments[:1]]), status)
 
 
 PULUMI = Engine("the Pulumi CLI", ("pulumi",), ("stack", "export"), creates_stacks=False)

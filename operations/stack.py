@@ -10,6 +10,7 @@ from typing import cast
 
 from ruamel.yaml import YAML
 
+from components.realm_api import SECRET_VARIABLE
 from operations.errors import UsageError
 from stacks.profile import Profile, load_profile
 from workspaces.loading import load_workspaces
@@ -17,7 +18,7 @@ from workspaces.model import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
 LOCAL = "local"
-"""The stack of this machine's own platform. Its passphrase is the machine's, drawn on first use."""
+"""The stack of this machine's own platform. Its secrets are the machine's, drawn on first use."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ class Stack:
         return load_workspaces(self.project / "workspaces", datetime.now(UTC).date())
 
     def environment(self) -> dict[str, str]:
-        """Variables for the engine: the person's own, and for the local stack the machine's passphrase."""
+        """Variables for the engine: the person's own, and for the local stack the machine's own secrets."""
         variables = dict(os.environ)
         given = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & variables.keys()
         if self.is_local and not given:
-            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_machine_passphrase())
+            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_machine_secret("passphrase"))
+        if self.is_local and SECRET_VARIABLE not in variables:
+            variables[SECRET_VARIABLE] = _machine_secret("identity-administrator").read_text()
         return variables
 
 
@@ -72,13 +75,13 @@ def _configuration(file: Path) -> Mapping[str, object]:
     return (document or {}).get("config") or {}
 
 
-def _machine_passphrase() -> Path:
-    """The file with this machine's passphrase, readable by its owner alone."""
+def _machine_secret(name: str) -> Path:
+    """A file with a secret of this machine's, drawn on first use and readable by its owner alone."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "cloison"
-    file = folder / "passphrase"
+    file = folder / name
     if not file.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = folder / f"passphrase.{os.getpid()}"
+        draft = folder / f"{name}.{os.getpid()}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(32))
         draft.replace(file)

@@ -5,11 +5,11 @@ record in the design's decision D3; a profile holds facts of one provider and no
 """
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from documents import InvalidDocumentsError, Problem, read_document, validate
+from documents import InvalidDocumentsError, Problem, read_document, refused, validate
 
 
 class _Part(BaseModel):
@@ -32,6 +32,13 @@ class PodSecurity(_Part):
     )
 
 
+class ApiServer(_Part):
+    """Where pods find the Kubernetes API, as network policies see it: behind its Service, not at it."""
+
+    cidrs: list[str] = Field(min_length=1, description="Address ranges of the API servers.")
+    port: int = Field(ge=1, le=65535)
+
+
 class Cluster(_Part):
     """Facts of the cluster itself."""
 
@@ -41,6 +48,7 @@ class Cluster(_Part):
     dns_domain: str = Field(description="Domain of the cluster's services.")
     dns: PodSelector = Field(description="The cluster's DNS servers.")
     pod_security: PodSecurity
+    api_server: ApiServer
 
 
 class VolumeClass(_Part):
@@ -55,16 +63,72 @@ class Storage(_Part):
     rwo: VolumeClass = Field(description="Volumes that one node mounts at a time.")
 
 
-class Exposure(_Part):
-    """How a browser reaches a Service of a project."""
+class GatewayService(_Part):
+    """The Service in front of the gateway's proxies."""
 
-    scheme: Literal["http", "https"]
-    domain: str = Field(description="Host names are <service>.<namespace>.<domain>.")
-    port: int = Field(ge=1, le=65535)
-    entry: PodSelector | None = Field(
-        description="Pods that the traffic comes from; null where it enters on the pod's own node, "
-        "which Kubernetes always admits."
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"]
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="What the provider's load balancer wants to be told."
     )
+    replicas: int = Field(default=2, ge=1, le=9, description="Proxies behind the Service.")
+
+
+class Gateway(_Part):
+    """The way in from the outside: one gateway for the cluster, one host for each tool."""
+
+    class_name: str | None = Field(description="The provider's own GatewayClass; null to install Envoy Gateway.")
+    entry: PodSelector | None = Field(
+        default=None,
+        description="Pods that the provider's gateway sends from; null for those of Envoy Gateway, or where traffic "
+        "enters on the pod's own node, which Kubernetes always admits.",
+    )
+    domain: str = Field(description="Hosts are one label below: <host>.<domain>.")
+    port: int = Field(default=443, ge=1, le=65535, description="Port that browsers write.")
+    service: GatewayService = GatewayService(type="LoadBalancer")
+    certificate_secret: str | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/tls in the gateway's namespace, for *.<domain>, that something else "
+        "keeps (an ACME client); null for a certificate of the stack's own authority.",
+    )
+
+
+class Exposure(_Part):
+    """How a browser reaches the tools of a project."""
+
+    gateway: Gateway
+
+
+class Issuer(_Part):
+    """An OpenID Connect issuer that somebody else runs."""
+
+    title: str = Field(description="What the sign-in button says.")
+    authorize_url: str = Field(pattern=r"https://.+", description="Where browsers are sent to sign in.")
+    token_url: str = Field(pattern=r"https://.+", description="Where a hub exchanges a code for tokens.")
+    userinfo_url: str = Field(pattern=r"https://.+", description="Where a hub asks who signed in.")
+    groups_claim: str = Field(default="groups", description="Claim with the groups that somebody is a member of.")
+    cidrs: list[str] = Field(min_length=1, description="Address ranges that hubs reach the issuer at.")
+    port: int = Field(default=443, ge=1, le=65535)
+
+
+class Identity(_Part):
+    """Who says who somebody is."""
+
+    issuer: Issuer | None = Field(description="The issuer of the stack; null to install Keycloak.")
+    administration: str | None = Field(
+        default=None,
+        pattern=r"https://[^/]+",
+        description="Address of the installed Keycloak's admin API as the machine that runs the program reaches it, "
+        "never through the gateway; its certificate is made for that name.",
+    )
+    demonstration_accounts: bool = Field(
+        default=False, description="Whether the members of workspaces get accounts. Never where people are real."
+    )
+
+    @model_validator(mode="after")
+    def _administered(self) -> Self:
+        if self.issuer is None and self.administration is None:
+            raise refused("names neither an issuer nor how to administer Keycloak", "give `administration`")
+        return self
 
 
 class Registry(_Part):
@@ -81,13 +145,22 @@ class Profile(_Part):
     cluster: Cluster
     storage: Storage
     exposure: Exposure
+    identity: Identity
     registry: Registry
 
-    def url(self, service: str, namespace: str, path: str) -> str:
-        """Address of a Service as a browser outside the cluster writes it."""
-        usual = {"http": 80, "https": 443}[self.exposure.scheme]
-        port = "" if self.exposure.port == usual else f":{self.exposure.port}"
-        return f"{self.exposure.scheme}://{service}.{namespace}.{self.exposure.domain}{port}{path}"
+    def host(self, name: str) -> str:
+        """Host name below the gateway's domain."""
+        return f"{name}.{self.exposure.gateway.domain}"
+
+    def gateway_url(self, name: str, path: str = "") -> str:
+        """Address of a host of the gateway as a browser writes it.
+
+        Args:
+            name: the host's first label.
+            path: begins with a slash, or nothing.
+        """
+        port = self.exposure.gateway.port
+        return f"https://{self.host(name)}{'' if port == 443 else f':{port}'}{path}"
 
 
 def load_profile(folder: Path, name: str) -> Profile:

@@ -18,6 +18,7 @@ def main() -> None:
         cluster = {**os.environ, "KUBECONFIG": str(platform.kubeconfig)}
         _measure("Network policy: from the API to the kernel", "tests.local.policy.bench_enforcement", [], cluster)
         sizes = ["--sizes", "13", "50", "200", "--kubectl", str(tool("kubectl"))]
+        _measure("Workspaces beside bare pods", "tests.e2e.bench_workspace", ["--platform", PLATFORM], cluster)
         _measure("Engine beside kubectl and the SDK's floor", "tests.engine.bench_engine", sizes, cluster)
     finally:
         platform.down(purge=True)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
 from stacks.profile import Profile, load_profile
-from workspaces.model import Workspace
+from workspaces.model import PERSONAL, Workspace
 
 TODAY = date(2026, 11, 22)
 ROOT = Path(__file__).parents[1]
@@ -29,7 +30,8 @@ def cohort() -> dict[str, object]:
         "data_class": "pseudonymised",
         "permit": {"reference": "DR-2026-7", "expires": TODAY + timedelta(days=90)},
         "members": [{"name": "ada", "email": "ada@lab.example", "role": "lead"}],
-        "tools": {"jupyterlab": {"size": "small", "home_gib": 1}},
+        "tools": {"jupyterlab": {"size": "small"}},
+        "storage": {"home_gib": 1},
     }
 
 
@@ -59,9 +61,20 @@ WORKSPACES = st.fixed_dictionaries(
         "tools": st.fixed_dictionaries(
             {
                 "jupyterlab": st.fixed_dictionaries(
-                    {"size": st.sampled_from(["small", "medium", "large"]), "home_gib": st.integers(1, 500)}
+                    {"size": st.sampled_from(["small", "medium", "large"]), "terminals": st.booleans()}
                 )
-            }
+            },
+            optional={"rstudio": st.just({"size": "medium"})},
         ),
+        "storage": st.fixed_dictionaries({"home_gib": st.integers(1, 500)}),
+        "idle_timeout_minutes": st.integers(5, 720),
+        "state": st.sampled_from(["active", "frozen", "ended"]),
     }
-).map(workspace)
+).map(lambda content: workspace(_allowed(content)))
+
+
+def _allowed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content without what the rules on personal data forbid."""
+    if content["data_class"] in PERSONAL:
+        content["tools"].pop("rstudio", None)
+    return content

@@ -1,10 +1,11 @@
 """Read all workspace files of a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from documents import Document, InvalidDocumentsError, Problem, read_document, validate
+from documents import InvalidDocumentsError, Problem, read_document, validate
+from documents.reading import Document
 from workspaces.model import Workspace
 
 
@@ -20,24 +21,34 @@ def load_workspaces(folder: Path, today: date) -> list[Workspace]:
     """
     found: list[tuple[Path, Workspace]] = []
     problems: list[Problem] = []
-    for file in sorted(folder.glob("*.yaml")):
-        result = _load(file, today)
-        if isinstance(result, Workspace):
-            found.append((file, result))
-        else:
-            problems += result
+    for file in sorted(folder.glob("[!.]*.yaml")):
+        try:
+            found.append((file, load_workspace(file, today)))
+        except InvalidDocumentsError as error:
+            problems += error.problems
     problems += _misnamed(found)
     if problems:
         raise InvalidDocumentsError(problems)
     return [workspace for _, workspace in found]
 
 
-def _load(file: Path, today: date) -> Workspace | Sequence[Problem]:
-    try:
-        document: Document = read_document(file)
-    except InvalidDocumentsError as error:
-        return error.problems
-    return validate(Workspace, document, {"today": today})
+def load_workspace(file: Path, today: date) -> Workspace:
+    """The project that one file describes.
+
+    Raises:
+        InvalidDocumentsError: with every problem of the file.
+    """
+    document = read_document(file)
+    result = validate(Workspace, document, {"today": today, "closed": _closed(document)})
+    if isinstance(result, Workspace):
+        return result
+    raise InvalidDocumentsError(result)
+
+
+def _closed(document: Document) -> bool:
+    """Whether nobody works in the project any more, so that its permit need not hold."""
+    content = document.content
+    return isinstance(content, Mapping) and content.get("state") in {"frozen", "ended"}
 
 
 def _misnamed(found: Sequence[tuple[Path, Workspace]]) -> list[Problem]:

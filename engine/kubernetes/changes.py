@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.kubernetes.client import Client, Event, ExpiredError
+from engine.kubernetes.client import ApiError, Client, Event, ExpiredError
 from engine.kubernetes.fields import text_at
 
 QUIET = "QUIET"
@@ -37,6 +37,9 @@ class Follower:
         """Yield changes until ``deadline`` (of ``time.monotonic``) or until the client is cancelled.
 
         After about ten seconds without a change, an event of type :data:`QUIET` lets the caller look around.
+
+        Raises:
+            ApiError: If the server refuses for good.
         """
         while not self.client.cancelled.is_set():
             remaining = deadline - time.monotonic()
@@ -49,6 +52,9 @@ class Follower:
                 yield from self._watched(ends - time.monotonic())
             except ExpiredError:
                 self.version = ""
+            except ApiError as error:
+                if not error.is_passing():
+                    raise
             if time.monotonic() >= ends:
                 yield Event(QUIET, {})
             else:

@@ -49,6 +49,14 @@ class ApiError(ProviderError):
         """Tell whether the namespace, rather than the object, was not found."""
         return self.status == 404 and str(self).startswith("namespaces ")
 
+    def is_race(self) -> bool:
+        """Tell whether somebody else's write came first; a conflict over fields has causes, and lasts."""
+        return self.status == 409 and self.reason == "Conflict" and not self.causes
+
+    def is_passing(self) -> bool:
+        """Tell whether the API server was overloaded or starting."""
+        return self.status == 429 or self.status in _TRANSIENT
+
 
 class ExpiredError(Exception):
     """A watch asked for changes since a version that the API server no longer has."""

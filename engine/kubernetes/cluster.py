@@ -9,7 +9,6 @@ from engine.kubernetes.client import ApiError, Client
 from engine.kubernetes.deletion import delete
 from engine.kubernetes.discovery import Discovery, Resource
 from engine.kubernetes.fields import MISSING, replaced, text_at
-from engine.kubernetes.inputs import to_manifest
 from engine.kubernetes.kinds import Kind, object_id
 from engine.kubernetes.naming import is_annotated
 from engine.kubernetes.outputs import rewritten
@@ -22,8 +21,10 @@ from engine.values import Object
 APPLY = "application/apply-patch+yaml"
 
 _DRY_RUN = {"dryRun": "All"}
-_MISORDERED_ATTEMPTS = 6
-"""Attempts to create what needs a namespace or a kind that another resource of the run may just be making."""
+_ATTEMPTS = 6
+"""Attempts at what needs a namespace or a kind that is just being made, or what others change at the same time."""
+_FIRST_PAUSE = 0.25
+"""Seconds before the second attempt; each further pause is twice as long."""
 
 
 class ClusterObjects:
@@ -47,9 +48,9 @@ class ClusterObjects:
         Raises:
             ProviderError: If the server does not have it.
         """
-        for attempt in range(_MISORDERED_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             if attempt:
-                self.client.pause(2.0 ** (attempt - 2))
+                self.client.pause(_FIRST_PAUSE * 2 ** (attempt - 1))
                 self.discovery.refresh()
             found = self.discovery.find(kind)
             if found is not None:
@@ -66,7 +67,7 @@ class ClusterObjects:
         namespace, name = resource.identity(inputs)
         self._snapshots.forget(resource, namespace, name)
         try:
-            return self._post(resource, inputs, manager, {})
+            return self._post(resource, inputs, manager)
         except ApiError as error:
             if error.reason == "AlreadyExists" and error.outcome_was_lost:
                 return self._settled(resource, namespace, name, manager, error)
@@ -112,12 +113,16 @@ class ClusterObjects:
             ProviderError: If it does not exist, or the server refuses.
         """
         namespace, name = resource.identity(inputs)
-        live = self._get(resource, namespace, name)
-        try:
+
+        def attempt() -> Object:
+            live = self._get(resource, namespace, name)
             if resource.kind.is_definition:
                 return self._put(resource, inputs, live, manager)
             live = self._with_ownership(resource, live, manager)
             return self.apply(resource, without_ignored(inputs, live, manager, ignored), manager)
+
+        try:
+            return self._persistently(attempt)
         except ApiError as error:
             raise explained(error, resource, namespace, name) from error
 
@@ -162,21 +167,29 @@ class ClusterObjects:
         self._snapshots.forget(resource, *resource.identity(live))
         delete(self.client, resource, inputs, live, seconds, progress)
 
-    def _post(self, resource: Resource, inputs: Object, manager: str, query: dict[str, str]) -> Object:
-        """Create; a namespace that another resource of the run is just making is waited for."""
+    def _post(self, resource: Resource, inputs: Object, manager: str) -> Object:
         body, namespace = _body(inputs, resource)
-        for attempt in range(_MISORDERED_ATTEMPTS):
+        return self._persistently(
+            lambda: self.client.post(resource.collection(namespace), body, {"fieldManager": manager})
+        )
+
+    def _persistently(self, attempt: Callable[[], Object]) -> Object:
+        """Write, and try again while others get in the way or the namespace is just being made."""
+        for number in range(_ATTEMPTS):
             try:
-                return self.client.post(resource.collection(namespace), body, {"fieldManager": manager} | query)
+                return attempt()
             except ApiError as error:
-                if not error.is_missing_namespace() or attempt == _MISORDERED_ATTEMPTS - 1:
+                if number == _ATTEMPTS - 1 or not (error.is_missing_namespace() or error.is_race()):
                     raise
-            self.client.pause(2.0 ** (attempt - 2))
+            self.client.pause(_FIRST_PAUSE * 2**number)
         raise AssertionError("unreachable")
 
     def _settled(self, resource: Resource, namespace: str, name: str, manager: str, error: ApiError) -> Object:
         """Find out whether an object that exists after a lost answer is the one that was to be created."""
-        live = self._get(resource, namespace, name)
+        try:
+            live = self._get(resource, namespace, name)
+        except ProviderError as failure:
+            raise Interrupted(f"{failure}; it is not known whether the object that exists is this one") from failure
         if not is_managed_by(live, manager):
             raise explained(error, resource, namespace, name) from error
         return live
@@ -192,22 +205,15 @@ class ClusterObjects:
 
     def _with_ownership(self, resource: Resource, live: Object, manager: str) -> Object:
         """Let the manager take over the fields that plain writes own, so that an apply can remove them again."""
-        namespace, name = resource.identity(live)
-        for _ in range(_MISORDERED_ATTEMPTS):
-            entries = taken_over(live, manager)
-            if entries is None:
-                return live
-            patch = [
-                {"op": "replace", "path": "/metadata/managedFields", "value": entries},
-                {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
-            ]
-            try:
-                return self.client.patch(resource.path(namespace, name), patch, {}, "application/json-patch+json")
-            except ApiError as error:
-                if error.status != 409:
-                    raise
-            live = self._get(resource, namespace, name)
-        raise Interrupted(f"{resource.kind.kind} {object_id(namespace, name)} keeps changing under the update")
+        entries = taken_over(live, manager)
+        if entries is None:
+            return live
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+        ]
+        path = resource.path(*resource.identity(live))
+        return self.client.patch(path, patch, {}, "application/json-patch+json")
 
     def _put(self, resource: Resource, inputs: Object, live: Object, manager: str, *, dry_run: bool = False) -> Object:
         body, namespace = _body(inputs, resource)
@@ -219,7 +225,6 @@ class ClusterObjects:
 
 def _body(inputs: Object, resource: Resource) -> tuple[Object, str]:
     """Return the object to send, and its namespace."""
-    body = to_manifest(inputs, resource.kind)
     if not resource.namespaced:
-        return replaced(body, ("metadata", "namespace"), MISSING), ""
-    return body, resource.identity(inputs)[0]
+        return replaced(inputs, ("metadata", "namespace"), MISSING), ""
+    return inputs, resource.identity(inputs)[0]

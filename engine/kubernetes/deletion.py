@@ -59,21 +59,25 @@ def delete(
     try:
         answer = client.delete(resource.path(namespace, name), options)
     except ApiError as error:
-        _require_gone(client, error, resource, namespace, name, uid)
-        return
+        answer = _still_ending(client, error, resource, namespace, name, uid)
     is_skipped = is_annotated(inputs, SKIP_AWAIT) and resource.kind.kind in _UNAWAITED_WHEN_SKIPPED
     if text_at(answer, "metadata", "deletionTimestamp") and not is_skipped:
         _until_gone(client, resource, answer, time.monotonic() + seconds, progress)
 
 
-def _require_gone(client: Client, error: ApiError, resource: Resource, namespace: str, name: str, uid: str) -> None:
-    """Accept a refused deletion if the object is gone; a namesake that is not ours stays."""
+def _still_ending(client: Client, error: ApiError, resource: Resource, namespace: str, name: str, uid: str) -> Object:
+    """Return an object whose deletion was refused because it is under way, or nothing if it is gone.
+
+    A namesake that is not ours stays.
+    """
     if error.status == 404:
-        return
+        return {}
     if error.status == 409 and uid:
-        namesake = _read(client, resource.path(namespace, name))
-        if namesake is None or text_at(namesake, "metadata", "uid") != uid:
-            return
+        namesake = _read(client, resource.path(namespace, name)) or {}
+        if text_at(namesake, "metadata", "uid") != uid:
+            return {}
+        if text_at(namesake, "metadata", "deletionTimestamp"):
+            return namesake
     raise explained(error, resource, namespace, name) from error
 
 

@@ -41,7 +41,7 @@ _DASHED = {
         "validations",
     )
 }
-_UNDERSCORED = {dashed: underscored for underscored, dashed in _DASHED.items()}
+"""Names that the SDKs cannot write as the API has them (``mapReplUnderscoreToDash`` of the plugin)."""
 
 
 def has_unknown(value: Any) -> bool:
@@ -65,8 +65,10 @@ def normalised(inputs: Object, kind: Kind) -> Object:
             inputs = replaced(inputs, path, MISSING)
     if kind.is_core_secret:
         inputs = _with_encoded_data(inputs)
-    if kind.is_definition and mapping_at(inputs, "spec").get("preserveUnknownFields") is False:
-        inputs = replaced(inputs, ("spec", "preserveUnknownFields"), MISSING)
+    if kind.is_definition:
+        inputs = _with_dashes(inputs)
+        if mapping_at(inputs, "spec").get("preserveUnknownFields") is False:
+            inputs = replaced(inputs, ("spec", "preserveUnknownFields"), MISSING)
     if kind.is_builtin and "status" in inputs:
         inputs = replaced(inputs, ("status",), MISSING)
     return inputs
@@ -96,22 +98,11 @@ def with_namespace(inputs: Object, namespace: str) -> Object:
     return replaced(inputs, ("metadata", "namespace"), namespace)
 
 
-def _renamed(value: Any, names: dict[str, str]) -> Any:
+def _with_dashes(value: Any) -> Any:
+    """Write ``x_kubernetes_…`` as ``x-kubernetes-…`` wherever it stands."""
     if isinstance(value, dict):
-        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_renamed(item, names) for item in value]
-    return value
-
-
-def to_manifest(inputs: Object, kind: Kind) -> Object:
-    """Return the object to send: inside definitions, ``x_kubernetes_…`` of the SDKs becomes ``x-kubernetes-…``."""
-    return _renamed(inputs, _DASHED) if kind.is_definition else inputs
-
-
-def from_manifest(obj: Object, kind: Kind) -> Object:
-    """Undo :func:`to_manifest` on an object received."""
-    return _renamed(obj, _UNDERSCORED) if kind.is_definition else obj
+        return {_DASHED.get(key, key): _with_dashes(item) for key, item in value.items()}
+    return [_with_dashes(item) for item in value] if isinstance(value, list) else value
 
 
 def importable(live: Object) -> Object:

@@ -11,7 +11,6 @@ get :data:`~engine.values.UNKNOWN`, because Pulumi's SDK takes an absent nested 
 from typing import Any
 
 from engine.kubernetes.fields import MISSING, lookup, mapping_at, replaced
-from engine.kubernetes.inputs import from_manifest
 from engine.kubernetes.kinds import Kind, kind_of_object
 from engine.kubernetes.naming import FIELD_MANAGER_KEY
 from engine.paths import Path, parse_path
@@ -59,7 +58,7 @@ def checkpoint(inputs: Object, live: Object, kind: Kind, manager: str, initial_a
 
     ``__inputs`` is secret as a whole: which inputs are, a provider is not told. The plugin reads it either way.
     """
-    return with_secrets(from_manifest(live, kind), kind) | {
+    return with_secrets(live, kind) | {
         INPUTS_KEY: Secret(inputs),
         INITIAL_API_VERSION_KEY: initial_api_version or kind.api_version,
         FIELD_MANAGER_KEY: manager,

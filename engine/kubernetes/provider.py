@@ -11,17 +11,17 @@ What it does follows pulumi-kubernetes 4.34 in server-side-apply mode, as its so
 
 from collections.abc import Callable
 
-from engine.errors import InputError, PartialFailure, Unreachable
+from engine.errors import InputError, PartialFailure, ProviderError, Unreachable
 from engine.kubernetes import diff as differences
 from engine.kubernetes import options as configuration
 from engine.kubernetes.awaiting import NotReadyError, timeout_seconds
-from engine.kubernetes.client import Client, require_contact
+from engine.kubernetes.client import PATIENCE, Client, require_contact
 from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
 from engine.kubernetes.fields import text_at
 from engine.kubernetes.immutable import force_new, is_wholly_known
-from engine.kubernetes.inputs import failures, from_manifest, importable, normalised, with_namespace, without_nulls
+from engine.kubernetes.inputs import failures, importable, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import (
     kind_of_object,
     kind_of_type,
@@ -52,10 +52,11 @@ class KubernetesProvider:
 
     Args:
         report: Told about progress and warnings.
+        patience: Seconds for which a request is tried again before it counts as failed.
     """
 
-    def __init__(self, report: Reporter) -> None:
-        self._report = report
+    def __init__(self, report: Reporter, *, patience: float = PATIENCE) -> None:
+        self._report, self._patience = report, patience
         self._options, self._namespace = configuration.Options({}), "default"
         self._objects: ClusterObjects | None = None
         self._unreachable: Unreachable | None = None
@@ -185,8 +186,7 @@ class KubernetesProvider:
         live = objects.read(resource, namespace or self._namespace, name) if resource else None
         if live is None:
             return None
-        seen = from_manifest(live, kind)
-        current = reconcile(seen, normalised(inputs, kind)) if inputs else importable(seen)
+        current = reconcile(live, normalised(inputs, kind)) if inputs else importable(live)
         manager = field_manager(urn, current, outputs)
         version = initial_api_version(outputs, current)
         return ReadResult(id, with_secrets(current, kind), checkpoint(current, live, kind, manager, version))
@@ -259,7 +259,7 @@ class KubernetesProvider:
     def _contact(self, cluster: Cluster) -> None:
         try:
             require_contact(cluster, _CONFIGURE_PATIENCE)
-            self._objects = ClusterObjects(Client(cluster, self._warn), force=self._options.patch_force)
+            self._objects = ClusterObjects(Client(cluster, self._warn, self._patience), force=self._options.patch_force)
         except Unreachable as error:
             if not self._options.delete_unreachable:
                 raise
@@ -283,7 +283,7 @@ class KubernetesProvider:
         timeout: float | None,
         api_version: str = "",
     ) -> tuple[str, Object]:
-        """Wait for a written object, and return its id and outputs."""
+        """Wait for a written object, and return its id and outputs; whatever goes wrong now, the object is written."""
         objects = self._cluster()
         seconds = timeout_seconds(timeout, inputs)
         try:
@@ -291,6 +291,9 @@ class KubernetesProvider:
         except NotReadyError as error:
             outputs = checkpoint(inputs, error.live, resource.kind, manager, api_version)
             raise PartialFailure(_id(error.live), outputs, error.reasons) from error
+        except ProviderError as error:
+            outputs = checkpoint(inputs, live, resource.kind, manager, api_version)
+            raise PartialFailure(_id(live), outputs, [f"it cannot be awaited: {error}"]) from error
         if resource.kind.is_definition:
             objects.discovery.refresh()
         return _id(live), checkpoint(inputs, live, resource.kind, manager, api_version)

@@ -132,7 +132,7 @@ class Transport:
         headers: dict[str, str],
         *,
         stream: bool,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
         url = self._prefix + path + ("?" + urlencode(query) if query else "")
         try:
@@ -143,7 +143,7 @@ class Transport:
                 headers={"User-Agent": _USER_AGENT} | self._credentials.headers() | headers,
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds or READ_SECONDS),
                 preload_content=not stream,
             )
         except SSLError as error:

@@ -3,13 +3,42 @@
 Each check reads the rendered manifests alone and returns what is wrong in words.
 """
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from tests.components.rendering import Manifest, Plain
 
-SHARED_NAMESPACES = {"kube-system"}
+SHARED_NAMESPACES = {"kube-system", "platform-gateway", "platform-identity"}
 """Namespaces of the platform that a workspace may exchange traffic with."""
+
+COMPONENT = "app.kubernetes.io/component"
+WORKLOADS = ("StatefulSet", "Deployment")
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Pods that a workspace declares or lets its hub start."""
+
+    title: str
+    count: int
+    template: Manifest
+
+    @property
+    def spec(self) -> Plain:
+        return self.template["spec"]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return cast("dict[str, str]", at(self.template, "metadata", "labels"))
+
+    @property
+    def is_hub(self) -> bool:
+        return self.labels.get(COMPONENT) == "hub"
+
+    def selected_by(self, labels: Plain) -> bool:
+        return cast("dict[str, str]", labels or {}).items() <= self.labels.items()
 
 
 def inconsistencies(manifests: Sequence[Manifest]) -> list[str]:
@@ -21,6 +50,7 @@ def inconsistencies(manifests: Sequence[Manifest]) -> list[str]:
         check_pods_are_restricted,
         check_references_resolve,
         check_selectors_match,
+        check_policies_select,
         check_quota_covers_pods,
         check_labels,
     )
@@ -46,7 +76,9 @@ def check_flows_stay_inside(manifests: Sequence[Manifest]) -> Iterator[str]:
     for policy in of_kind(manifests, "NetworkPolicy"):
         for peer in _peers(policy):
             if "ipBlock" in peer:
-                yield f"{title(policy)} opens an address range"
+                # The one that works on the cluster's API, by the profile's own addresses.
+                if at(policy, "spec", "podSelector", "matchLabels", COMPONENT) != "hub":
+                    yield f"{title(policy)} opens an address range"
             elif "namespaceSelector" in peer and _namespace_of(peer) not in SHARED_NAMESPACES:
                 yield f"{title(policy)} opens another namespace: {peer}"
             elif not _selected(peer):
@@ -54,16 +86,15 @@ def check_flows_stay_inside(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def check_pods_are_restricted(manifests: Sequence[Manifest]) -> Iterator[str]:
-    for workload in of_kind(manifests, "StatefulSet"):
-        pod = at(workload, "spec", "template", "spec")
-        if at(pod, "securityContext", "runAsNonRoot") is not True:
-            yield f"{title(workload)} may run as root"
-        if at(pod, "securityContext", "seccompProfile") != {"type": "RuntimeDefault"}:
-            yield f"{title(workload)} has no seccomp profile"
-        if at(pod, "automountServiceAccountToken") is not False:
-            yield f"{title(workload)} mounts a token for the API"
-        for container in items(pod, "containers"):
-            yield from _container_problems(title(workload), container)
+    for pods in all_pods(manifests):
+        if at(pods.spec, "securityContext", "runAsNonRoot") is not True:
+            yield f"{pods.title} may run as root"
+        if at(pods.spec, "securityContext", "seccompProfile") != {"type": "RuntimeDefault"}:
+            yield f"{pods.title} has no seccomp profile"
+        if at(pods.spec, "automountServiceAccountToken") is not pods.is_hub:
+            yield f"{pods.title} mounts a token for the API, or is a hub without one"
+        for container in items(pods.spec, "containers"):
+            yield from _container_problems(pods.title, container)
 
 
 def _container_problems(workload: str, container: Manifest) -> Iterator[str]:
@@ -81,43 +112,49 @@ def _container_problems(workload: str, container: Manifest) -> Iterator[str]:
 
 def check_references_resolve(manifests: Sequence[Manifest]) -> Iterator[str]:
     known = {(str(manifest["kind"]), text(manifest, "metadata", "name")) for manifest in manifests}
-    for workload in of_kind(manifests, "StatefulSet"):
-        for reference in _references(workload):
-            if reference not in known:
-                yield f"{title(workload)} refers to {reference}, which nobody declares"
+    wanted = [(pods.title, reference) for pods in all_pods(manifests) for reference in _references(pods)]
+    wanted += [
+        (title(each), ("Service", text(each, "spec", "serviceName"))) for each in of_kind(manifests, "StatefulSet")
+    ]
+    for name, reference in wanted:
+        if reference not in known:
+            yield f"{name} refers to {reference}, which nobody declares"
 
 
-def _references(workload: Manifest) -> Iterator[tuple[str, str]]:
-    pod = at(workload, "spec", "template", "spec")
-    yield "Service", text(workload, "spec", "serviceName")
-    yield "ServiceAccount", text(pod, "serviceAccountName")
-    for volume in items(pod, "volumes"):
-        if "persistentVolumeClaim" in volume:
-            yield "PersistentVolumeClaim", text(volume, "persistentVolumeClaim", "claimName")
-        if "secret" in volume:
-            yield "Secret", text(volume, "secret", "secretName")
+def _references(pods: Pods) -> Iterator[tuple[str, str]]:
+    yield "ServiceAccount", text(pods.spec, "serviceAccountName")
+    for volume in items(pods.spec, "volumes"):
+        for source in [volume, *items(volume, "projected", "sources")]:
+            if "persistentVolumeClaim" in source:
+                yield "PersistentVolumeClaim", text(source, "persistentVolumeClaim", "claimName")
+            if "configMap" in source:
+                yield "ConfigMap", text(source, "configMap", "name")
+            if "secret" in source:
+                yield "Secret", str(at(source, "secret", "secretName") or at(source, "secret", "name"))
 
 
 def check_selectors_match(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Every Service and workload selects exactly one declared pod template."""
-    templates = [
-        at(workload, "spec", "template", "metadata", "labels") for workload in of_kind(manifests, "StatefulSet")
-    ]
+    """Every Service and workload selects the pods of exactly one workload."""
     selectors = [(title(service), at(service, "spec", "selector")) for service in of_kind(manifests, "Service")]
-    selectors += [
-        (title(workload), at(workload, "spec", "selector", "matchLabels"))
-        for workload in of_kind(manifests, "StatefulSet")
-    ]
+    selectors += [(title(each), at(each, "spec", "selector", "matchLabels")) for each in workloads(manifests)]
     for name, selector in selectors:
-        wanted = cast("Manifest", selector).items()
-        matching = [labels for labels in templates if wanted <= cast("Manifest", labels).items()]
+        matching = [pods for pods in all_pods(manifests) if pods.selected_by(selector)]
         if len(matching) != 1:
             yield f"{name} selects {len(matching)} pod templates"
 
 
+def check_policies_select(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """A policy that selects no pods protects none, and nobody notices (zero-to-jupyterhub-k8s issue 3952)."""
+    for policy in of_kind(manifests, "NetworkPolicy"):
+        labels = at(policy, "spec", "podSelector", "matchLabels")
+        if not any(pods.selected_by(labels) for pods in all_pods(manifests)):
+            yield f"{title(policy)} protects no pods"
+
+
 def check_quota_covers_pods(manifests: Sequence[Manifest]) -> Iterator[str]:
     (quota,) = of_kind(manifests, "ResourceQuota")
-    pods = sum(cast("int", at(workload, "spec", "replicas")) for workload in of_kind(manifests, "StatefulSet"))
+    servers = {text(pods.spec, "volumes") for pods in started_pods(manifests)}
+    pods = sum(each.count for each in declared_pods(manifests)) + len(servers)
     if pods > int(text(quota, "spec", "hard", "pods")):
         yield f"the quota refuses some of the {pods} pods"
 
@@ -126,6 +163,40 @@ def check_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
     projects = {text(manifest, "metadata", "labels", "cloison/project") for manifest in manifests}
     if len(projects) != 1:
         yield f"objects of several projects stand together: {sorted(projects)}"
+
+
+def all_pods(manifests: Sequence[Manifest]) -> list[Pods]:
+    return [*declared_pods(manifests), *started_pods(manifests)]
+
+
+def declared_pods(manifests: Sequence[Manifest]) -> list[Pods]:
+    """The pods of workloads."""
+    return [
+        Pods(title(each), cast("int", at(each, "spec", "replicas")), cast("Manifest", at(each, "spec", "template")))
+        for each in workloads(manifests)
+    ]
+
+
+def started_pods(manifests: Sequence[Manifest]) -> list[Pods]:
+    """The pods that a hub may start: each kind for each member, of which one at a time runs."""
+    found: list[Pods] = []
+    for settings in hub_settings(manifests):
+        for server in items(settings, "servers"):
+            for member in items(settings, "members"):
+                name = str(member["name"])
+                template = json.loads(json.dumps(server["pod"]).replace("{unescaped_username}", name))
+                found.append(Pods(f"{server['name']} of {name}", 1, template))
+    return found
+
+
+def hub_settings(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """What the hubs are told."""
+    maps = of_kind(manifests, "ConfigMap")
+    return [json.loads(text(each, "data", "settings.json")) for each in maps if at(each, "data", "settings.json")]
+
+
+def workloads(manifests: Sequence[Manifest]) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] in WORKLOADS]
 
 
 def of_kind(manifests: Sequence[Manifest], kind: str) -> list[Manifest]:

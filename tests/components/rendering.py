@@ -1,13 +1,17 @@
 """Run components under Pulumi's mocks and hand back what they declare as plain manifests."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias, cast
 
 import pulumi
 from pulumi.runtime import mocks
 
+from components.images import needed_images
+from components.naming import namespace_name
+from components.partition import Partition
+from components.platform.layer import PlatformLayer, platform_manifests
 from components.workspace import Workspace
 from stacks.profile import Profile
 from workspaces.model import Workspace as Project
@@ -51,11 +55,28 @@ def declared(build: Callable[[], object]) -> list[Declared]:
     return recorder.declared
 
 
+def declare_stack(projects: Sequence[Project], profile: Profile) -> None:
+    """Declare what the program declares, but for the cluster's provider."""
+    images = {name: f"registry.example/{name}:tag" for name in needed_images(profile, projects)}
+    partitions = {project.name: Partition(project.name, project, profile) for project in projects}
+    manifests = platform_manifests(profile, images, [], projects)
+    platform = PlatformLayer("platform", profile, manifests, partitions, projects, "of the administrator")
+    for project in projects:
+        Workspace(project, profile, images, platform, "of the client")
+
+
 def rendered(project: Project, profile: Profile) -> list[Manifest]:
-    """The Kubernetes objects of a workspace."""
-    images = {"jupyterlab": "registry.example/jupyterlab:tag"}
-    resources = declared(lambda: Workspace(project, profile, images))
-    return [resource.inputs for resource in resources if resource.type.startswith("kubernetes:")]
+    """The Kubernetes objects of a project, as a whole stack declares them."""
+    resources = declared(lambda: declare_stack([project], profile))
+    objects = [resource.inputs for resource in resources if resource.type.startswith("kubernetes:")]
+    return [each for each in objects if _belongs(each, namespace_name(project))]
+
+
+def _belongs(manifest: Manifest, namespace: str) -> bool:
+    metadata = cast("Manifest", manifest["metadata"])
+    own = manifest["kind"] == "Namespace" and metadata["name"] == namespace
+    # The gateway's rights in a project's namespace are the platform's, and tested with it.
+    return own or (metadata.get("namespace") == namespace and "cloison/platform" not in str(metadata.get("labels")))
 
 
 def _plain(value: object) -> Plain:

@@ -13,7 +13,7 @@ from engine.deploy import Cancelled, Deployer, Outcome, Registration, Scope
 from engine.errors import EngineError
 from engine.events import Event, Events
 from engine.journal import Journal
-from engine.providers import Providers
+from engine.providers import Factory, Providers
 from engine.refresh import refresh, settle
 from engine.removal import delete_all, targeted, unwanted
 from engine.resource import Resource
@@ -103,6 +103,7 @@ class Simulation:
         self.files = StackFiles(folder, PROJECT, STACK)
         self.files.make_folders()
         self.cloud = cloud or Cloud()
+        self.factories: dict[str, Factory] = {"cloud": self.cloud.factory}
         self.journal_sync: Any = lambda descriptor: None
 
     def up(self, wants: Sequence[Want], **settings: Any) -> Ran:
@@ -135,7 +136,7 @@ class Simulation:
             save_checkpoint(self.files, deployment, crypter())
             self.files.journal.unlink()
         state = State(deployment, journal, crypter())
-        providers = Providers({"cloud": self.cloud.factory}, state, lambda *_: None, offline=False)
+        providers = Providers(self.factories, state, lambda *_: None, offline=False)
         scope = Scope(STACK, PROJECT, lambda _: config or {}, os.urandom(32), parallel, targets)
         deployer = Deployer(scope, state, providers, events, NoPolicies(), preview=preview)
         try:

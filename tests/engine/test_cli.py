@@ -74,6 +74,45 @@ def test_json_has_the_events_of_pulumis_schema(project: Project, run: Any) -> No
     assert {"type", "urn", "custom", "id", "parent", "inputs", "outputs", "provider"} <= set(made["new"])
 
 
+def _stream(out: str) -> tuple[list[str], bool]:
+    """Return the kinds of the events of one whole stream, and whether it is a preview's."""
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    kinds = [next(key for key in event if key.endswith("Event")) for event in events]
+    assert [kinds.count(kind) for kind in ("preludeEvent", "summaryEvent", "cancelEvent")] == [1, 1, 1]
+    previews = {event[kind]["isPreview"] for event, kind in zip(events, kinds, strict=True) if kind == "summaryEvent"}
+    return kinds, previews.pop()
+
+
+def test_a_run_with_its_own_preview_prints_one_stream_of_events(project: Project, run: Any) -> None:
+    project.write("from things import Thing\nThing('a', size=1)\n")
+    for command in ("up", "refresh", "destroy"):
+        code, out, _ = run(command, "--yes", "--json")
+        assert code == 0
+        assert _stream(out)[1] is False
+    assert project.cloud.objects == {}
+
+
+def test_a_preview_that_ends_a_run_is_its_stream(project: Project, run: Any) -> None:
+    project.write("from things import Thing\nThing('a', size=1)\n")
+    code, out, err = run("up", "--yes", "--json", "--expect-no-changes")
+    assert (code, _stream(out)[1]) == (cli.NO_CHANGES, True)
+    assert "no changes were expected" in err
+    project.write("1 / 0")
+    code, out, _ = run("up", "--yes", "--json")
+    assert (code, _stream(out)[1]) == (cli.FAILED, True)
+    assert "ZeroDivisionError" in out
+    assert project.cloud.made("create") == []
+
+
+def test_json_and_a_question_do_not_go_together(project: Project, run: Any) -> None:
+    project.write("from things import Thing\nThing('a', size=1)\n")
+    code, out, err = run("up", "--json")
+    assert (code, out) == (cli.CONFIGURATION, "")
+    assert "up --json cannot ask; add --yes" in err
+    assert project.cloud.calls == []
+
+
 def test_export_and_import_carry_a_stack(project: Project, run: Any, tmp_path: Any) -> None:
     project.write("import pulumi\npulumi.export('x', pulumi.Output.secret('hidden'))\n")
     run("up", "--yes")

@@ -119,19 +119,42 @@ def test_a_check_that_fails_names_the_property(project: Project, notes: Path) ->
     assert project.up().errors == ("text: says what it must not",)
 
 
-def test_a_dynamic_provider_that_crashes_leaves_a_pending_creation(project: Project, notes: Path) -> None:
+def test_a_dynamic_resource_whose_creation_was_cut_short_is_created_anew_with_a_warning(
+    project: Project, notes: Path
+) -> None:
     _note(project, notes, "one", "'die'")
     done = project.up()
     assert "the dynamic provider ended during Create" in done.errors[0]
-    deployment, _ = read_deployment(project.place, show_secrets=True)
-    assert [item.type for item in deployment.pending] == ["creating"]
+    assert _pending(project) == ["creating"]
     _note(project, notes, "one", "'hello'")
-    again = project.up()
-    assert not again.succeeded
-    assert "was interrupted" in again.errors[0]
-    assert not list(notes.iterdir())
+    assert project.up().succeeded, project.messages
+    warning = next(event["diagnosticEvent"] for event in project.events if "diagnosticEvent" in event)
+    assert warning["severity"] == "warning"
+    assert warning["urn"].endswith("::note")
+    assert "its creation was interrupted, so it may exist, unknown to the state" in warning["message"]
+    assert (notes / "one").read_text() == "hello"
+    assert _pending(project) == []
+    assert project.up().changes == {"same": 3}
+    assert project.messages == []
+
+
+def test_a_creation_that_was_cut_short_and_is_no_longer_wanted_is_told_until_it_is_cleared(
+    project: Project, notes: Path
+) -> None:
+    _note(project, notes, "one", "'die'")
+    project.up()
+    project.write("pass")
+    for run in (project.up, project.up, project.refresh):
+        assert run().succeeded, project.messages
+        assert any("its creation was interrupted" in message for message in project.messages)
+        assert _pending(project) == ["creating"]
     assert project.refresh(clear_pending_creates=True).succeeded
-    assert project.up().succeeded
+    assert project.messages == []
+    assert _pending(project) == []
+
+
+def _pending(project: Project) -> list[str]:
+    return [item.type for item in read_deployment(project.place, show_secrets=True)[0].pending]
 
 
 POLICY = """

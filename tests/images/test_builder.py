@@ -6,7 +6,7 @@ from rich.console import Console
 
 from images.builder import Builder
 from images.catalogue import Catalogue
-from images.errors import MachineError, NotBuiltError
+from images.errors import MachineError, NotBuiltError, RecipeError
 from images.progress import Progress
 from images.store import Store
 
@@ -71,6 +71,12 @@ def test_an_image_that_was_changed_since_counts_as_not_built(image, builder: Bui
     image("top", new_txt="x")
     with pytest.raises(NotBuiltError, match="run `python -m images build top`"):
         builder.find("top")
+
+
+def test_an_image_that_lacks_a_file_is_refused_by_name(image, builder: Builder):
+    image("bought", image_yaml="needs: [server.deb, checksum]\n")
+    with pytest.raises(RecipeError, match=r"bought: lacks server\.deb, checksum: see .*image\.yaml"):
+        builder.build(["bought"])
 
 
 def test_building_without_root_is_refused_before_anything_is_written(

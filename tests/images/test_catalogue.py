@@ -46,6 +46,14 @@ def test_an_unknown_image_is_refused_with_a_hint(image, catalogue: Catalogue, na
         catalogue.in_order([name])
 
 
+def test_what_lacks_a_file_that_no_registry_has_cannot_be_built_here(image, catalogue: Catalogue):
+    image("free")
+    image("bought", image_yaml="needs: [server_txt]\n")
+    assert (catalogue.names(), catalogue.buildable()) == (["bought", "free"], ["free"])
+    image("bought", image_yaml="needs: [server.txt]\n", server_txt="x")
+    assert catalogue.buildable() == ["bought", "free"]
+
+
 def test_files_are_dated_by_the_nearest_date_below(image, catalogue: Catalogue):
     image("bottom", image_yaml="date: 2026-11-22\n")
     image("middle", "cloison.local/bottom")

@@ -28,12 +28,16 @@ global.cert='/etc/machine.crt'
 global.index-url='https://file.test/simple'
 global.timeout='180'
 """
+NPM = """\
+{"registry": "https://npm.test/", "https-proxy": null, "noproxy": [""], "cafile": "/etc/machine.crt"}
+"""
 
 
 @pytest.fixture
 def lent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What a machine with the settings above lends to a build."""
-    answers = {"apt-get": TARGETS, "apt-config": SETTINGS}
+    answers = {"apt-get": TARGETS, "apt-config": SETTINGS, "npm": NPM}
+    monkeypatch.setattr(machine.shutil, "which", lambda _: "/usr/bin/npm")
     monkeypatch.setattr(machine, "output", lambda command: answers.get(command[0], PIP))
     authorities = tmp_path / "machine.crt"
     authorities.write_text("a certificate")
@@ -91,7 +95,24 @@ def test_pip_gets_the_registry_of_the_environment_first_and_no_path_of_the_machi
     assert (lent / "ca.crt").read_text() == "a certificate"
 
 
+def test_npm_gets_the_registry_and_no_path_of_the_machine(lent: Path):
+    assert (lent / "npmrc").read_text().splitlines() == [
+        "registry = https://npm.test/",
+        "cafile = /mnt/ca.crt",
+        "cache = /mnt/downloads/npm",
+        "update-notifier = false",
+    ]
+
+
+def test_a_machine_without_npm_lends_npm_its_own_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(machine, "output", lambda _: "")
+    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
+    machine.lend(tmp_path / "lent", None, tmp_path / "downloads")
+    assert "registry" not in (tmp_path / "lent/npmrc").read_text()
+
+
 def test_an_image_without_debian_gets_no_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(machine, "output", lambda _: "")
+    monkeypatch.setattr(machine.shutil, "which", lambda _: None)
     machine.lend(tmp_path / "lent", None, tmp_path / "downloads")
     assert (tmp_path / "lent/sources.list").read_text() == ""

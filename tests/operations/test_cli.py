@@ -1,6 +1,8 @@
 """Bad input: every problem at once, nothing contacted, nothing changed."""
 
+import json
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ def _run(*arguments: str) -> int | str | None:
     return ended.value.code
 
 
-@pytest.mark.parametrize("verb", ["validate", "preview", "up", "smoke"])
+@pytest.mark.parametrize("verb", ["validate", "images", "preview", "up", "status", "smoke"])
 def test_invalid_files_are_refused_before_anything_is_contacted(
     verb: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,7 +40,7 @@ def test_invalid_files_are_refused_before_anything_is_contacted(
     assert not (project / ".engine").exists()
 
 
-@pytest.mark.parametrize("verb", ["preview", "urls", "destroy"])
+@pytest.mark.parametrize("verb", ["preview", "urls", "accounts", "destroy"])
 def test_an_unknown_stack_is_refused_in_one_line(verb: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(verb, "--project", str(project), "--stack", "lokal") == 2
     assert capsys.readouterr().err == "cloison: there is no stack 'lokal'; use one of: local\n"
@@ -46,4 +48,27 @@ def test_an_unknown_stack_is_refused_in_one_line(verb: str, project: Path, capsy
 
 def test_validate_says_what_it_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("validate", "--project", str(project)) == 0
-    assert capsys.readouterr().out == "1 workspace on One-node Kubernetes on this machine: all files are valid\n"
+    assert capsys.readouterr().out == "3 workspaces on One-node Kubernetes on this machine: all files are valid\n"
+
+
+def test_what_a_program_asks_it_gets_as_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("validate", "--json", "--project", str(project)) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "profile": "local",
+        "workspaces": ["diabetes-cohort", "hospital-stays", "training-course"],
+    }
+    assert _run("images", "--json", "--project", str(project)) == 0
+    assert json.loads(capsys.readouterr().out) == ["envoy", "envoy-gateway", "jupyterhub", "jupyterlab", "keycloak"]
+    assert _run("new", "sleep-study", "--json", "--project", str(project)) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": str(project / "workspaces" / "sleep-study.yaml")}
+
+
+def test_an_end_that_is_not_confirmed_changes_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("another-project\n"))
+    file = project / "workspaces" / "training-course.yaml"
+    before = file.read_text()
+    assert _run("end", "training-course", "--project", str(project)) == 2
+    assert "that is another name; nothing was changed" in capsys.readouterr().err
+    assert file.read_text() == before

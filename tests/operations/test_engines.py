@@ -77,12 +77,28 @@ def test_the_cli_gets_the_stack_created_and_the_verb(stack: Stack, pulumi: Path)
     assert pulumi.read_text().splitlines() == [f"stack select --create {place}", f"up {place} --yes"]
 
 
-def test_outputs_come_without_secrets_unless_asked_for(stack: Stack, pulumi: Path) -> None:
-    assert PULUMI.outputs(stack, show_secrets=True) == {"urls": [{"project": "p"}], "tokens": {"u": "t"}}
+def test_resources_come_without_secrets_unless_asked_for(stack: Stack, pulumi: Path) -> None:
+    (recorded,) = PULUMI.resources(stack, show_secrets=True)
+    assert recorded["outputs"] == {"urls": [{"project": "p"}], "tokens": {"u": "t"}}
     assert pulumi.read_text().endswith("--show-secrets\n")
     del EXPORT["deployment"]["resources"][0]["outputs"]["tokens"]["plaintext"]
     (stack.project / "export.json").write_text(json.dumps(EXPORT))
-    assert PULUMI.outputs(stack) == {"urls": [{"project": "p"}], "tokens": None}
+    (recorded,) = PULUMI.resources(stack)
+    assert recorded["outputs"] == {"urls": [{"project": "p"}], "tokens": None}
+
+
+def test_a_stack_that_was_never_run_has_no_resources(stack: Stack, pulumi: Path) -> None:
+    pulumi.parent.joinpath("bin", "pulumi").write_text(
+        "#!/bin/sh\necho \"error: no stack named 'local' found\" >&2\nexit 255\n"
+    )
+    assert PULUMI.resources(stack) == []
+
+
+def test_a_state_that_cannot_be_read_is_no_empty_one(stack: Stack, pulumi: Path) -> None:
+    """What exists would look as if it did not, and a run would pass that must not."""
+    (stack.project / "fails").touch()
+    with pytest.raises(EngineFailedError, match="pulumi stack failed with status 1"):
+        PULUMI.resources(stack)
 
 
 def test_the_status_of_a_failed_engine_is_passed_on(stack: Stack, pulumi: Path) -> None:

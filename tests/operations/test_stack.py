@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from components.realm_api import SECRET_VARIABLE
 from operations.errors import UsageError
 from operations.stack import Stack
 from tests.samples import ROOT
@@ -29,6 +30,15 @@ def test_the_local_stack_has_a_passphrase_of_this_machine(tmp_path: Path, monkey
     assert len(drawn) >= 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert Path(Stack(ROOT, "local").environment()["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text() == drawn
+
+
+def test_the_local_stack_draws_its_administrator_s_secret_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    drawn = Stack(ROOT, "local").environment()[SECRET_VARIABLE]
+    assert len(drawn) >= 32
+    assert Stack(ROOT, "local").environment()[SECRET_VARIABLE] == drawn
+    assert SECRET_VARIABLE not in Stack(ROOT, "azure").environment()
 
 
 def test_another_stack_takes_the_passphrase_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

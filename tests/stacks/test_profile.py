@@ -7,15 +7,16 @@ from stacks.profile import load_profile
 from tests.samples import ROOT, local_profile
 
 
-def test_the_local_profile_loads_and_writes_addresses() -> None:
-    url = local_profile().url("jupyterlab-ada", "project-sleep", "/lab")
-    assert url == "http://jupyterlab-ada.project-sleep.localhost:8000/lab"
+def test_the_gateway_s_hosts_are_one_label_below_its_domain() -> None:
+    url = local_profile().gateway_url("identity", "/realms/cloison")
+    assert url == "https://identity.gateway.platform-gateway.localhost:8443/realms/cloison"
 
 
-def test_a_usual_port_is_not_written() -> None:
+def test_the_gateway_s_usual_port_is_not_written() -> None:
     profile = local_profile()
-    exposure = profile.exposure.model_copy(update={"scheme": "https", "port": 443, "domain": "hub.example"})
-    assert profile.model_copy(update={"exposure": exposure}).url("a", "b", "/") == "https://a.b.hub.example/"
+    gateway = profile.exposure.gateway.model_copy(update={"port": 443, "domain": "hub.example"})
+    exposure = profile.exposure.model_copy(update={"gateway": gateway})
+    assert profile.model_copy(update={"exposure": exposure}).gateway_url("identity") == "https://identity.hub.example"
 
 
 def test_an_unknown_capability_is_refused_with_its_line(tmp_path: Path) -> None:

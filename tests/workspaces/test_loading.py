@@ -27,7 +27,7 @@ EXPECTED = [
     (1, "title", "add it"),
     (2, "titel", "did you mean `title`?"),
     (3, "data_class", "use one of the values named"),
-    (6, "permit.expires", "renew the permit, then write its new last day"),
+    (6, "permit.expires", "renew the permit and write its new last day, or write `state: frozen`"),
     (9, "members[1].name", "keep one entry for each member"),
     (9, "members[1].role", "add it"),
     (10, "members[1].email", "write it as name@organisation.example"),
@@ -73,6 +73,43 @@ def test_a_file_is_named_after_its_project(tmp_path: Path) -> None:
     assert problem.remedy == "rename the file to diabetes-cohort.yaml, or the project to other"
 
 
+WHOLE = """\
+name: sleep-study
+title: Sleep and blood pressure
+data_class: identifying
+permit: {reference: DR-2026-7, expires: 2027-01-01}
+members: [{name: ada, email: ada@lab.example, role: lead}]
+tools:
+  jupyterlab:
+    size: large
+"""
+
+
+@pytest.mark.parametrize(
+    ("addition", "line", "field"),
+    [
+        ("    downloads: true\n", 9, "tools.jupyterlab.downloads"),
+        ("egress:\n  - {cidr: 192.0.2.1/32, port: 443, reason: registry}\n", 9, "egress"),
+        ("egress:\n  - {cidr: 0.0.0.0/0, port: 443, reason: registry}\n", 10, "egress[0].cidr"),
+        ("quota:\n  cpu: 4\n  memory_gib: 64\n", 9, "quota"),
+        ("waivers:\n  - {rule: downloads, reason: by the lead, expires: 2026-11-21}\n", 10, "waivers[0].expires"),
+        ("waivers:\n  - {rule: firewall, reason: by the lead, expires: 2027-01-01}\n", 10, "waivers[0].rule"),
+    ],
+)
+def test_a_rule_that_is_broken_names_the_field(tmp_path: Path, addition: str, line: int, field: str) -> None:
+    (tmp_path / "sleep-study.yaml").write_text(WHOLE + addition)
+    (problem,) = _problems(tmp_path).problems
+    assert (problem.line, problem.field) == (line, field)
+
+
+def test_a_waiver_lets_a_rule_be_broken(tmp_path: Path) -> None:
+    waiver = "waivers:\n  - {rule: downloads, reason: decision 12 of the board, expires: 2027-01-01}\n"
+    (tmp_path / "sleep-study.yaml").write_text(WHOLE + "    downloads: true\n" + waiver)
+    (workspace,) = load_workspaces(tmp_path, TODAY)
+    assert workspace.waived("downloads")
+    assert not workspace.waived("egress")
+
+
 def test_the_examples_load() -> None:
     names = [workspace.name for workspace in load_workspaces(ROOT / "workspaces", TODAY)]
-    assert names == ["diabetes-cohort"]
+    assert names == ["diabetes-cohort", "hospital-stays", "training-course"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from engine.errors import InputError, Unsupported
-from engine.kubernetes.inputs import from_manifest, importable, normalised, to_manifest, with_namespace, without_nulls
+from engine.kubernetes.inputs import importable, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import SECRET, Kind, kind_of_type, name_of_urn, object_id, split_id, type_of_urn
 from engine.kubernetes.naming import field_manager, with_name
 from engine.values import UNKNOWN
@@ -89,12 +89,10 @@ def test_drops_nulls_of_mappings_only():
     assert without_nulls({"a": None, "b": [None, {"c": None}]}) == {"b": [None, {}]}
 
 
-def test_translates_the_dashed_names_of_definitions_both_ways():
-    schema = {"spec": {"x_kubernetes_preserve_unknown_fields": True}}
-    manifest = {"spec": {"x-kubernetes-preserve-unknown-fields": True}}
-    assert to_manifest(schema, DEFINITION) == manifest
-    assert from_manifest(manifest, DEFINITION) == schema
-    assert to_manifest(schema, SECRET) == schema
+def test_writes_names_as_the_api_has_them_inside_definitions_only():
+    schema = {"spec": [{"x_kubernetes_preserve_unknown_fields": True}]}
+    assert normalised(schema, DEFINITION) == {"spec": [{"x-kubernetes-preserve-unknown-fields": True}]}
+    assert normalised(schema, SECRET) == schema
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ c.ServerApp.allow_unauthenticated_access = False
 c.ServerApp.quit_button = False
 if "JUPYTERHUB_API_TOKEN" not in os.environ:  # a hub signs its users in itself
     c.IdentityProvider.token = read_token()
+if FORBIDDEN := frozenset(os.environ.get("CLOISON_FORBIDDEN", "").split()):
+    from project_rules import authorizer
+
+    c.ServerApp.authorizer_class = authorizer(FORBIDDEN)
 
 # Nothing calls out: no news, no search for updates, no catalogue of extensions, no search for language servers.
 c.LabApp.news_url = None

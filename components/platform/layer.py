@@ -1,0 +1,112 @@
+"""The platform layer: what all projects of a cluster share, installed once.
+
+The stack's certificate authority, the gateway and the sign-in. Each part is the provider's own where the profile says
+so; then it is not installed, and what remains is how projects use it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.access import SignInRealm, demonstration_accounts
+from components.certificates import CertificateAuthority
+from components.naming import namespace_name
+from components.partition import Partition
+from components.platform import identity
+from components.platform.definitions import Definitions
+from components.platform.gateway import Gateway, GatewayManifests, gateway_manifests
+from components.platform.identity import Identity, IdentityManifests, identity_manifests
+from components.platform.namespaces import PlatformNamespace
+from components.realm_accounts import User
+from stacks.profile import Profile
+from workspaces.model import Workspace
+
+
+@dataclass(frozen=True)
+class PlatformManifests:
+    """The objects of the layer, as they are declared."""
+
+    definitions: Sequence[Mapping[str, Any]]
+    """The kinds of Gateway API; none where the cluster has them."""
+    gateway: GatewayManifests
+    identity: IdentityManifests | None
+    """None where the profile names an issuer."""
+
+
+def platform_manifests(
+    profile: Profile,
+    images: Mapping[str, str],
+    definitions: Sequence[Mapping[str, Any]],
+    projects: Sequence[Workspace],
+) -> PlatformManifests:
+    """Build the layer.
+
+    Args:
+        profile: the provider's capabilities.
+        images: references of the images, by name.
+        definitions: of the kinds of Gateway API, as their projects publish them.
+        projects: the workspaces, whose namespaces the gateway leads to.
+    """
+    own_identity = profile.identity.issuer is None
+    routed = [namespace_name(project) for project in projects] + ([identity.NAMESPACE] if own_identity else [])
+    return PlatformManifests(
+        definitions=definitions if profile.exposure.gateway.class_name is None else [],
+        gateway=gateway_manifests(profile, images, routed),
+        identity=identity_manifests(profile, images["keycloak"]) if own_identity else None,
+    )
+
+
+class PlatformLayer(pulumi.ComponentResource):
+    """What all projects share. Whatever depends on it starts when gateway and sign-in answer."""
+
+    authority: CertificateAuthority
+    """Signs the certificates of every server behind the gateway."""
+    realm: SignInRealm | None
+    """Where people sign in; None where the profile names an issuer."""
+    accounts: dict[str, User]
+    """The demonstration accounts, by address; none where people are real."""
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        manifests: PlatformManifests,
+        partitions: Mapping[str, Partition],
+        projects: Sequence[Workspace],
+        administrator: pulumi.Input[str] | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the layer.
+
+        Args:
+            name: logical name of the component, unique in the stack.
+            profile: the provider's capabilities.
+            manifests: what `platform_manifests` built.
+            partitions: the projects' namespaces, by project: the gateway is given rights in each.
+            projects: the workspaces.
+            administrator: secret that an installed Keycloak is declared with; None where there is none.
+            opts: usual resource options; the Kubernetes provider comes with them.
+        """
+        super().__init__("cloison:index:PlatformLayer", name, {"profile": profile.name}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.authority = CertificateAuthority("authority", f"Cloison {pulumi.get_stack()}", child)
+        before: list[pulumi.Resource] = [Definitions("definitions", manifests.definitions, child), *partitions.values()]
+        if manifests.identity:
+            before.append(PlatformNamespace(identity.NAMESPACE, identity.PART, profile, child))
+        ready = pulumi.ResourceOptions(parent=self, depends_on=before)
+        Gateway("gateway", profile, manifests.gateway, self.authority, ready)
+        self.realm, self.accounts = None, {}
+        if manifests.identity and administrator is not None:
+            self.realm = self._sign_in(manifests.identity, administrator, ready)
+            if profile.identity.demonstration_accounts:
+                self.accounts = demonstration_accounts(self.realm, projects)
+        self.register_outputs({})
+
+    def _sign_in(
+        self, manifests: IdentityManifests, administrator: pulumi.Input[str], ready: pulumi.ResourceOptions
+    ) -> SignInRealm:
+        installed = Identity("identity", manifests, self.authority, administrator, ready)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
+        return SignInRealm(identity.REALM, installed.administration, "Cloison", manifests.protect, after)
