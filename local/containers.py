@@ -51,9 +51,8 @@ class Containerd:
         except PlatformError as error:
             message = f"{archive} is not an image archive that containerd takes: {error}"
             raise RefusedError(message) from error
-        return [
-            name.strip() for name, _, what in (line.partition("\t") for line in said.splitlines()) if "saved" in what
-        ]
+        # What ctr prints is for people: it writes a blank for the first hyphen of a name.
+        return list(wanted) or _saved(said)
 
     def _digests(self) -> dict[str, str]:
         """Digest of each image of the node, by name."""
@@ -74,6 +73,12 @@ class Containerd:
             message = f"ctr {' '.join(arguments)}: {done.stderr.strip().rpartition(chr(10))[2]}"
             raise PlatformError(message)
         return done.stdout
+
+
+def _saved(said: str) -> list[str]:
+    """The names that `ctr images import` says it saved, of an archive that does not name them by itself."""
+    lines = (line.partition("\t") for line in said.splitlines())
+    return [name.strip() for name, _, what in lines if "saved" in what]
 
 
 def named_manifests(archive: Path) -> dict[str, str]:
