@@ -44,7 +44,7 @@ on_cluster = pulumi.ResourceOptions(providers=[cluster])
 images = {name: image_reference(name, profile.registry.prefix) for name in needed_images(profile, projects)}
 definitions = custom_resource_definitions(KINDS) if profile.exposure.gateway.class_name is None else []
 
-# Walls first: the gateway is given rights in every project's namespace, and workspaces wait for the gateway.
+# Walls first: the gateway is given rights in every project's namespace, then takes up the routes in them.
 partitions = {project.name: Partition(project.name, project, profile, on_cluster) for project in projects}
 platform = PlatformLayer(
     "platform",
@@ -63,7 +63,7 @@ workspaces = [
         images,
         platform,
         client_secrets.get(project.name),
-        pulumi.ResourceOptions(providers=[cluster], depends_on=[partitions[project.name], platform]),
+        pulumi.ResourceOptions(providers=[cluster], depends_on=[partitions[project.name], platform.definitions]),
     )
     for project in projects
 ]

@@ -44,6 +44,11 @@ POD_RULES: list[PolicyRuleArgsDict] = [
 """What KubeSpawner does where volumes are declared beforehand and servers speak plain HTTP inside their namespace."""
 
 
+NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
+"""A Service is awaited until pods stand behind it. Each wait takes one of the engine's places for work, and the pods
+need places too: the workloads alone are awaited."""
+
+
 @dataclass(frozen=True)
 class HubManifests:
     """The objects of a project's hub, as they are declared; secret values are not among them."""
@@ -107,7 +112,7 @@ def _metadata(workspace: Workspace, component: str, name: str) -> ObjectMetaArgs
 
 def _service(workspace: Workspace, name: str, component: str, port: int, target: int) -> Manifest[ServiceSpecArgsDict]:
     return Manifest(
-        _metadata(workspace, component, name),
+        {**_metadata(workspace, component, name), "annotations": NOT_AWAITED},
         {
             "type": "ClusterIP",
             "selector": hub_network.component_labels(workspace, component),
@@ -126,6 +131,7 @@ class JupyterHub(pulumi.ComponentResource):
         manifests: HubManifests,
         authority: CertificateAuthority,
         client_secret: pulumi.Input[str],
+        gateway: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the hub.
@@ -136,11 +142,12 @@ class JupyterHub(pulumi.ComponentResource):
             manifests: what `hub_manifests` built.
             authority: signs the proxy's certificate, and signed the issuer's.
             client_secret: of the project's client at the issuer.
+            gateway: takes the route up; only the route waits for it.
             opts: usual resource options; they make the hub wait for its project's partition.
         """
         super().__init__("cloison:index:JupyterHub", name, {"project": workspace.name}, opts)
         self._name, self._workspace, self._child = name, workspace, pulumi.ResourceOptions(parent=self)
-        self._network(manifests, authority)
+        self._network(manifests, authority, gateway)
         certificate = Certificate(f"{name}-proxy-tls", authority, [manifests.certificate_name], opts=self._child)
         before = [
             *self._volumes(manifests),
@@ -148,10 +155,12 @@ class JupyterHub(pulumi.ComponentResource):
             *self._settings(manifests, authority),
             *self._identity(),
         ]
+        spec = hub_pods.with_certificate(manifests.proxy.spec, certificate.not_after)
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        Deployment(f"{name}-hub", metadata=manifests.hub.metadata, spec=manifests.hub.spec, opts=after)
-        proxy = hub_pods.with_certificate(manifests.proxy.spec, certificate.not_after)
-        Deployment(f"{name}-proxy", metadata=manifests.proxy.metadata, spec=proxy, opts=after)
+        proxy = Deployment(f"{name}-proxy", metadata=manifests.proxy.metadata, spec=spec, opts=after)
+        # A hub without its proxy does not become ready; many that wait would leave no room for the proxies.
+        last = pulumi.ResourceOptions(parent=self, depends_on=[*before, proxy])
+        Deployment(f"{name}-hub", metadata=manifests.hub.metadata, spec=manifests.hub.spec, opts=last)
         self.register_outputs({})
 
     def _volumes(self, manifests: HubManifests) -> list[pulumi.Resource]:
@@ -164,14 +173,15 @@ class JupyterHub(pulumi.ComponentResource):
             for claim in [manifests.database, *manifests.homes]
         ]
 
-    def _network(self, manifests: HubManifests, authority: CertificateAuthority) -> None:
+    def _network(self, manifests: HubManifests, authority: CertificateAuthority, gateway: pulumi.Resource) -> None:
         for policy in manifests.policies:
             name = f"{self._name}-{policy.name}"
             NetworkPolicy(name, metadata=policy.metadata, spec=policy.spec, opts=self._child)
         for service in manifests.services:
             name = f"{self._name}-{service.name}"
             Service(name, metadata=service.metadata, spec=service.spec, opts=self._child)
-        Route(f"{self._name}-hub", manifests.route, authority, self._child)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
+        Route(f"{self._name}-hub", manifests.route, authority, after)
 
     def _settings(self, manifests: HubManifests, authority: CertificateAuthority) -> list[pulumi.Resource]:
         return [

@@ -38,13 +38,13 @@ class Workspace(pulumi.ComponentResource):
             platform: what it shares with the others.
             client_secret: of the project's client at an issuer that somebody else runs; None where the platform's own
                 draws one.
-            opts: usual resource options; they make it wait for its partition and for the platform.
+            opts: usual resource options; they make it wait for its partition and for the kinds of Gateway API.
         """
         super().__init__("cloison:index:Workspace", project.name, {"title": project.title}, opts)
         manifests = hub_manifests(project, profile, sign_in(project, profile), images)
         secret = self._client_secret(project, profile, platform, client_secret)
         child = pulumi.ResourceOptions(parent=self)
-        JupyterHub(project.name, project, manifests, platform.authority, secret, child)
+        JupyterHub(project.name, project, manifests, platform.authority, secret, platform.gateway, child)
         self.summary = Summary.of(project, hub_url(project, profile, "/"))
         self.register_outputs({"url": hub_url(project, profile, "/")})
 

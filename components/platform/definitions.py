@@ -14,7 +14,7 @@ KINDS = {
 
 
 class Definitions(pulumi.ComponentResource):
-    """The definitions, as their projects publish them. A route depends on these, not on the gateway."""
+    """The definitions, as their projects publish them. Gateway and routes depend on these."""
 
     def __init__(
         self, name: str, published: Sequence[Mapping[str, Any]], opts: pulumi.ResourceOptions | None = None

@@ -203,6 +203,7 @@ class Identity(pulumi.ComponentResource):
         manifests: IdentityManifests,
         authority: CertificateAuthority,
         administrator: pulumi.Input[str],
+        gateway: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the installation.
@@ -213,12 +214,13 @@ class Identity(pulumi.ComponentResource):
             authority: who signs its certificate.
             administrator: secret of the service account that the realm is declared with. Keycloak takes it when it
                 first starts; another one later must be set in Keycloak first, as the client secret of `cloison`.
+            gateway: takes the route up; only the route waits for it.
             opts: usual resource options; they make it wait for its namespace and for the kinds of Gateway API.
         """
         super().__init__("cloison:index:Identity", name, {"issuer": manifests.issuer.public}, opts)
         self._name, self._child = name, pulumi.ResourceOptions(parent=self)
         self.administration = Administration(manifests.issuer.administration, authority.certificate)
-        self._network(manifests, authority)
+        self._network(manifests, authority, gateway)
         before = [
             self._database(manifests),
             *self._secrets(manifests, authority, administrator),
@@ -236,11 +238,12 @@ class Identity(pulumi.ComponentResource):
         claim, kept = manifests.database, pulumi.ResourceOptions(parent=self, protect=manifests.protect)
         return PersistentVolumeClaim(f"{self._name}-database", metadata=claim.metadata, spec=claim.spec, opts=kept)
 
-    def _network(self, manifests: IdentityManifests, authority: CertificateAuthority) -> None:
+    def _network(self, manifests: IdentityManifests, authority: CertificateAuthority, gateway: pulumi.Resource) -> None:
         hubs, front = manifests.allow_hubs, manifests.service
         NetworkPolicy(f"{self._name}-allow-hubs", metadata=hubs.metadata, spec=hubs.spec, opts=self._child)
         Service(self._name, metadata=front.metadata, spec=front.spec, opts=self._child)
-        Route(f"{self._name}-route", manifests.route, authority, self._child)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
+        Route(f"{self._name}-route", manifests.route, authority, after)
 
     def _secrets(
         self, manifests: IdentityManifests, authority: CertificateAuthority, administrator: pulumi.Input[str]

@@ -61,6 +61,10 @@ def platform_manifests(
 class PlatformLayer(pulumi.ComponentResource):
     """What all projects share. Whatever depends on it starts when gateway and sign-in answer."""
 
+    definitions: Definitions
+    """The kinds of Gateway API."""
+    gateway: Gateway
+    """What a route waits for."""
     authority: CertificateAuthority
     """Signs the certificates of every server behind the gateway."""
     realm: SignInRealm | None
@@ -92,11 +96,12 @@ class PlatformLayer(pulumi.ComponentResource):
         super().__init__("cloison:index:PlatformLayer", name, {"profile": profile.name}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.authority = CertificateAuthority("authority", f"Cloison {pulumi.get_stack()}", child)
-        before: list[pulumi.Resource] = [Definitions("definitions", manifests.definitions, child), *partitions.values()]
+        self.definitions = Definitions("definitions", manifests.definitions, child)
+        before: list[pulumi.Resource] = [self.definitions, *partitions.values()]
         if manifests.identity:
             before.append(PlatformNamespace(identity.NAMESPACE, identity.PART, profile, child))
         ready = pulumi.ResourceOptions(parent=self, depends_on=before)
-        Gateway("gateway", profile, manifests.gateway, self.authority, ready)
+        self.gateway = Gateway("gateway", profile, manifests.gateway, self.authority, ready)
         self.realm, self.accounts = None, {}
         if manifests.identity and administrator is not None:
             self.realm = self._sign_in(manifests.identity, administrator, ready)
@@ -107,6 +112,6 @@ class PlatformLayer(pulumi.ComponentResource):
     def _sign_in(
         self, manifests: IdentityManifests, administrator: pulumi.Input[str], ready: pulumi.ResourceOptions
     ) -> SignInRealm:
-        installed = Identity("identity", manifests, self.authority, administrator, ready)
+        installed = Identity("identity", manifests, self.authority, administrator, self.gateway, ready)
         after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
         return SignInRealm(identity.REALM, installed.administration, "Cloison", manifests.protect, after)

@@ -125,7 +125,10 @@ def _from(sender: PodSelector) -> NetworkPolicySpecArgsDict:
 
 
 class Route(pulumi.ComponentResource):
-    """A host at the gateway. It is ready when the gateway has taken it up, so the gateway must not wait for it."""
+    """A host at the gateway. It is ready when the gateway has taken it up.
+
+    So it waits for the gateway, and the gateway for no component that holds a route: only for the namespaces.
+    """
 
     def __init__(
         self,
@@ -140,7 +143,7 @@ class Route(pulumi.ComponentResource):
             name: logical name of the component, unique in the stack.
             manifests: what `route_manifests` built.
             authority: who signed the tool's certificate.
-            opts: usual resource options; they make it wait for the kinds and the namespace.
+            opts: usual resource options; they make it wait for the gateway and for its namespace.
         """
         super().__init__("cloison:index:Route", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -40,8 +40,9 @@ def rendered_hub(project: Workspace, profile: Profile) -> list[Manifest]:
     """The Kubernetes objects of a project's partition and hub."""
 
     def build() -> None:
+        authority = CertificateAuthority("authority", "test")
         Partition(project.name, project, profile)
         manifests = hub_manifests(project, profile, sign_in(project), IMAGES)
-        JupyterHub(project.name, project, manifests, CertificateAuthority("authority", "test"), "of the client")
+        JupyterHub(project.name, project, manifests, authority, "of the client", authority)
 
     return [resource.inputs for resource in declared(build) if resource.type.startswith("kubernetes:")]

@@ -134,7 +134,7 @@ class Hub:
             Partition(self.project.name, self.project, self.profile)
             manifests = hub_manifests(self.project, self.profile, self._sign_in(), self.images)
             authority = CertificateAuthority("authority", "tests")
-            JupyterHub(self.project.name, self.project, manifests, authority, self.client_secret)
+            JupyterHub(self.project.name, self.project, manifests, authority, self.client_secret, authority)
 
         objects = [resource.inputs for resource in declared(build) if resource.type.startswith("kubernetes:")]
         return sorted(objects, key=lambda each: each["kind"] != "Namespace")

@@ -28,7 +28,7 @@ def _declared() -> list[Declared]:
         authority = CertificateAuthority("authority", "Cloison tests")
         PlatformNamespace(NAMESPACE, PART, profile)
         manifests = identity_manifests(profile, "registry.example/keycloak:tag")
-        Identity("identity", manifests, authority, "planted-secret")
+        Identity("identity", manifests, authority, "planted-secret", authority)
 
     return declared(build)
 

@@ -57,7 +57,7 @@ ready = pulumi.ResourceOptions(providers=[cluster], depends_on=[definitions, nam
 
 gateway = Gateway("gateway", profile, gateway_manifests(profile, images, [NAMESPACE]), authority, ready)
 manifests = identity_manifests(profile, images["keycloak"])
-identity = Identity("identity", manifests, authority, os.environ[SECRET_VARIABLE], ready)
+identity = Identity("identity", manifests, authority, os.environ[SECRET_VARIABLE], gateway, ready)
 
 after = pulumi.ResourceOptions(depends_on=[identity])
 realm = SignInRealm(REALM, identity.administration, "Cloison", protect=manifests.protect, opts=after)
