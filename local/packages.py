@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 
 from local.errors import PlatformError, RefusedError
 from local.progress import Progress
@@ -17,27 +18,27 @@ REQUIRED = (
 )
 
 
-def ensure(progress: Progress) -> None:
+def ensure(progress: Progress, names: Sequence[str] = REQUIRED) -> None:
     """Install what is missing; starts no service and asks nothing."""
-    if absent := missing():
+    if absent := missing(names):
         with progress.step(f"install Debian packages: {', '.join(absent)}"):
             _install(absent)
 
 
-def missing() -> list[str]:
-    """The required packages that are not installed."""
+def missing(names: Sequence[str] = REQUIRED) -> list[str]:
+    """The packages that are not installed."""
     try:
         done = subprocess.run(
-            ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *REQUIRED],
+            ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *names],
             capture_output=True,
             text=True,
             check=False,
         )
     except FileNotFoundError:
-        message = f"dpkg-query not found: on a system that is not Debian, install {', '.join(REQUIRED)} by hand"
+        message = f"dpkg-query not found: on a system that is not Debian, install {', '.join(names)} by hand"
         raise RefusedError(message) from None
     installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("installed ")}
-    return sorted(set(REQUIRED) - installed)
+    return sorted(set(names) - installed)
 
 
 def _install(names: list[str]) -> None:

@@ -88,9 +88,8 @@ def test_putting_back_what_was_never_noted_changes_nothing(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_packages_that_are_missing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "REQUIRED", ("dpkg", "no-such-package"))
-    assert packages.missing() == ["no-such-package"]
+def test_the_packages_that_are_missing_are_found() -> None:
+    assert packages.missing(["dpkg", "no-such-package"]) == ["no-such-package"]
 
 
 def test_mount_points_with_spaces_are_read() -> None:
