@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from local import waiting
@@ -32,8 +31,7 @@ class Stack:
     @classmethod
     def of(cls, project: Project) -> Self:
         """Ask the commands of a project that is up."""
-        projects = json.loads(project.cloison("urls", "--json"))
-        passwords = json.loads(project.cloison("accounts", "--json"))
+        projects, passwords = project.printed_json("urls"), project.printed_json("accounts")
         addresses = {each["project"]: each["tools"][0]["url"] for each in projects}
         members = [member for each in projects for member in each["members"]]
         accounts = {each["name"]: Account(each["email"], passwords[each["email"]]) for each in members}
@@ -55,11 +53,6 @@ class Stack:
         """Wait until no member's server runs."""
         place, servers = namespace(research_project), "app.kubernetes.io/component=singleuser-server"
         waiting.until(lambda: not self.pods(place, servers), f"the end of the servers in {place}", SERVERS_END_SECONDS)
-
-    @property
-    def authority(self) -> Path:
-        """Certificate of the authority that browsers must trust."""
-        return self.project.folder / ".cloison" / "local" / "authority.crt"
 
 
 @dataclass

@@ -37,7 +37,7 @@ def browser(
     stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Chromium]:
     home = tmp_path_factory.mktemp("home")
-    with chromium(stack.authority, home, PICTURES) as running:
+    with chromium(stack.project.authority, home, PICTURES) as running:
         request.config.pluginmanager.register(running)
         yield running
         request.config.pluginmanager.unregister(running)
