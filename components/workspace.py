@@ -58,8 +58,8 @@ class Workspace(pulumi.ComponentResource):
         """
         if platform.realm:
             addresses = ToolAddresses(hub_url(project, profile, CALLBACK), hub_url(project, profile, "/"))
-            child = pulumi.ResourceOptions(parent=self)
-            return ProjectAccess(platform.realm, project, addresses, platform.accounts, child).client_secret
+            after = pulumi.ResourceOptions(parent=self, depends_on=[platform.realm])
+            return ProjectAccess(platform.realm, project, addresses, platform.accounts, after).client_secret
         if given is None:
             message = f"cloison:clientSecrets has no entry {project.name!r}; set the secret of its client at the issuer"
             raise pulumi.RunError(message)
