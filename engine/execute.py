@@ -149,22 +149,19 @@ class Executor:
                 self.state.commit(put, drop, end)
             else:
                 self.state.commit(end=end)
-            self._fail(op, old, new, str(error))
+            self.events.failed(op, old, new, str(error))
             raise StepFailed from error
         except ProviderError as error:
             if not isinstance(error, Interrupted):
                 self.state.commit(end=end)
-            self._fail(op, old, new, str(error))
+            self.events.failed(op, old, new, str(error))
             raise StepFailed from error
         except Exception as error:
-            self._fail(op, old, new, f"the provider failed unexpectedly: {type(error).__name__}: {error}")
+            self.events.failed(op, old, new, f"the provider failed unexpectedly: {type(error).__name__}: {error}")
             raise StepFailed from error
         put, drop = effect(made)
         self.state.commit(put, drop, end)
         return made
-
-    def _fail(self, op: str, old: Resource | None, new: Resource | None, message: str) -> None:
-        self.events.failed(op, old, new, message)
 
 
 def _completed(new: Resource, id_: str, outputs: Object, errors: Sequence[str] = ()) -> Resource:

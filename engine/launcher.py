@@ -129,9 +129,8 @@ def speed_up(engine_address: str) -> object:
     return QuietEngine(engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address, options=_GRPC_CHANNEL_OPTIONS)))
 
 
-def run_program(arguments: argparse.Namespace) -> int:
-    """Run the user's program inside a stack resource and return the exit code."""
-    import pulumi
+def configure_sdk(arguments: argparse.Namespace) -> None:
+    """Tell the SDK where the engine is and what the stack's configuration says."""
     import pulumi.runtime
 
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
@@ -146,16 +145,19 @@ def run_program(arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run == "true",
     )
     pulumi.runtime.configure(settings)
+
+
+def run_program(arguments: argparse.Namespace) -> int:
+    """Run the user's program inside a stack resource and return the exit code."""
+    import pulumi
+
+    configure_sdk(arguments)
     os.chdir(arguments.pwd)
     program = Path(arguments.program).resolve()
     sys.path.insert(0, str(program if program.is_dir() else program.parent))
     sys.argv = [str(program)]
     try:
-        with asyncio.Runner() as runner:
-            loop = runner.get_loop()
-            loop.set_default_executor(ThreadPoolExecutor(max_workers=4 * arguments.parallel))
-            loop.set_exception_handler(lambda _loop, _context: None)
-            runner.run(pulumi.runtime.run_in_stack(lambda: _execute(program)))
+        _execute(program, threads=4 * arguments.parallel)
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return USER_ERROR
@@ -167,8 +169,17 @@ def run_program(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _execute(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+def _execute(program: Path, threads: int) -> None:
+    import pulumi.runtime
+
+    def run() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        loop.set_default_executor(ThreadPoolExecutor(max_workers=threads))
+        loop.set_exception_handler(lambda _loop, _context: None)
+        runner.run(pulumi.runtime.run_in_stack(run))
 
 
 def user_traceback(error: BaseException, program: Path) -> str:

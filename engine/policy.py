@@ -107,18 +107,10 @@ class _Pack:
         document = read_yaml(folder / "PulumiPolicy.yaml")
         if not document:
             raise InputError(f"{folder}: no PulumiPolicy.yaml; --policy-pack names the folder of a policy pack")
-        place, configuration = session.place, session.configuration
-        environment = {
-            **place.environment,
-            "PULUMI_ORGANIZATION": "organization",
-            "PULUMI_PROJECT": session.project.name,
-            "PULUMI_STACK": place.stack,
-            "PULUMI_DRY_RUN": "true" if preview else "false",
-            "PULUMI_CONFIG": json.dumps(configuration.values),
-        }
+        environment = _environment(session, preview=preview)
         program = str(folder / document.get("main", "."))
-        take = _Taker(events)
-        self.host = Host("pulumi.policy", ["127.0.0.1:0", program], folder, environment, take)
+        arguments = ["127.0.0.1:0", program]
+        self.host = Host("pulumi.policy", arguments, folder, environment, lambda line: events.diagnostic("info", line))
         self._stub = analyzer_pb2_grpc.AnalyzerStub(self.host.channel)
         self._configure(session, preview=preview)
         info = self.call("GetAnalyzerInfo", empty_pb2.Empty())
@@ -161,14 +153,15 @@ class _Pack:
             raise ProviderError(f"the policy pack failed in {method}: {call.details()}") from error
 
 
-class _Taker:
-    """Shows what a pack prints."""
-
-    def __init__(self, events: Events) -> None:
-        self._events = events
-
-    def __call__(self, line: str) -> None:
-        self._events.diagnostic("info", line)
+def _environment(session: Session, *, preview: bool) -> dict[str, str]:
+    return {
+        **session.place.environment,
+        "PULUMI_ORGANIZATION": "organization",
+        "PULUMI_PROJECT": session.project.name,
+        "PULUMI_STACK": session.place.stack,
+        "PULUMI_DRY_RUN": "true" if preview else "false",
+        "PULUMI_CONFIG": json.dumps(session.configuration.values),
+    }
 
 
 def _described(resource: Resource, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,20 +73,8 @@ class Program:
         *,
         untouched_sdk: bool = False,
     ) -> None:
-        scope = deployer.scope
         folder, entry = (project.main, ".") if project.main.is_dir() else (project.main.parent, project.main.name)
-        options = {
-            "monitor": address,
-            "engine": address,
-            "project": project.name,
-            "stack": scope.stack,
-            "organization": "organization",
-            "root_directory": str(project.folder),
-            "pwd": str(folder),
-            "dry_run": "true" if deployer.preview else "false",
-            "parallel": str(scope.parallel),
-        }
-        arguments = [f"--{name}={value}" for name, value in options.items()]
+        arguments = _arguments(project, deployer, address, folder)
         arguments += ["--untouched"] if untouched_sdk else []
         own = {
             "PULUMI_CONFIG": json.dumps(configuration.values),
@@ -116,3 +104,20 @@ class Program:
             raise ProgramError("the program failed")
         if code:
             raise ProgramError(f"the program ended unexpectedly, with exit code {code}")
+
+
+def _arguments(project: Project, deployer: Deployer, address: str, folder: Path) -> list[str]:
+    """Return the command line of Pulumi's own language host."""
+    scope = deployer.scope
+    options = {
+        "monitor": address,
+        "engine": address,
+        "project": project.name,
+        "stack": scope.stack,
+        "organization": "organization",
+        "root_directory": str(project.folder),
+        "pwd": str(folder),
+        "dry_run": "true" if deployer.preview else "false",
+        "parallel": str(scope.parallel),
+    }
+    return [f"--{name}={value}" for name, value in options.items()]

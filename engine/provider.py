@@ -137,7 +137,7 @@ class ResourceManager(Protocol):
         ...
 
     def read(self, urn: str, id: str, inputs: Object, outputs: Object) -> ReadResult | None:
-        """Read a resource; None when it is gone. ``inputs`` and ``outputs`` are the recorded ones, or empty."""
+        """Read a resource as it is now; None when it is gone. ``inputs`` and ``outputs`` are the recorded ones."""
         ...
 
     def update(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from engine.deploy import Deployer
 from engine.errors import ProviderError, StateError, Unreachable, Unrecoverable
 from engine.execute import timestamp
+from engine.provider import ReadResult
 from engine.providers import Providers
 from engine.resource import Resource
 from engine.state import Pending
@@ -14,6 +15,14 @@ from engine.urn import provider_package
 from engine.values import mark_names, mark_secrets, reveal
 
 UNSETTLED = "its creation was interrupted"
+_MAY_EXIST = (
+    f"{UNSETTLED}, so it may exist, unknown to the state; find out, and delete it if it does. "
+    "It is created anew while the program wants it; `refresh --clear-pending-creates` ends this warning"
+)
+_CANNOT_BE_KNOWN = (
+    f"{UNSETTLED}, and whether it exists cannot be known ({{}}); find out, delete it if it does, "
+    "then run `refresh --clear-pending-creates`"
+)
 
 
 def settle(deployer: Deployer, providers: Providers, *, forget: bool = False) -> None:
@@ -43,21 +52,18 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
     except Unreachable:
         raise
     except (Unrecoverable, StateError):  # a provider that is no longer recorded cannot be asked either
-        message = (
-            f"{UNSETTLED}, so it may exist, unknown to the state; find out, and delete it if it does. "
-            "It is created anew while the program wants it; `refresh --clear-pending-creates` ends this warning"
-        )
-        deployer.events.diagnostic("warning", message, wanted.urn)
-        return
+        deployer.events.diagnostic("warning", _MAY_EXIST, wanted.urn)
     except ProviderError as error:
-        deployer.unsettled[wanted.urn] = (
-            f"{UNSETTLED}, and whether it exists cannot be known ({error}); find out, delete it if it does, "
-            "then run `refresh --clear-pending-creates`"
-        )
-        return
-    if found is None:
-        deployer.state.commit(end=pending.key)
-        return
+        deployer.unsettled[wanted.urn] = _CANNOT_BE_KNOWN.format(error)
+    else:
+        if found:
+            _adopt(deployer, pending, found)
+        else:
+            deployer.state.commit(end=pending.key)
+
+
+def _adopt(deployer: Deployer, pending: Pending, found: ReadResult) -> None:
+    wanted = pending.resource
     outputs = mark_names(mark_secrets(found.outputs, wanted.inputs), set(wanted.additional_secret_outputs))
     adopted = replace(wanted, id=found.id, outputs=outputs, init_errors=(UNSETTLED,))
     old = deployer.state.get(wanted.urn)

@@ -179,6 +179,12 @@ class _Run:
                     deployer.abort(error)
         return _conclude(deployer, policies)
 
+    def program(self, deployer: Deployer, address: str) -> Program:
+        """Start the program."""
+        session, environment = self.session, self.options.place.environment
+        untouched = self.options.untouched_sdk
+        return Program(session.project, session.configuration, deployer, address, environment, untouched_sdk=untouched)
+
     def _dynamic(self, report: Any) -> DynamicProvider:
         return DynamicProvider(self.session.project, self.session.configuration, self.options.place.environment, report)
 
@@ -202,11 +208,10 @@ def _conclude(deployer: Deployer, policies: PolicyPacks) -> Result:
 
 
 def _with_program(shop: _Workshop) -> None:
-    deployer, options, session = shop.deployer, shop.run.options, shop.run.session
+    deployer, options = shop.deployer, shop.run.options
     settle(deployer, shop.providers)
     if options.refresh:
         refresh(deployer, shop.providers)
-
     ended = threading.Event()
 
     def at_end() -> None:
@@ -216,14 +221,7 @@ def _with_program(shop: _Workshop) -> None:
             delete_all(deployer, unwanted(deployer))
 
     with serve(deployer, at_end, 4 * options.parallel + 8) as address:
-        program = Program(
-            session.project,
-            session.configuration,
-            deployer,
-            address,
-            options.place.environment,
-            untouched_sdk=options.untouched_sdk,
-        )
+        program = shop.run.program(deployer, address)
         deployer.on_abort = program.stop
         try:
             program.wait()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.errors import Interrupted, ProviderError, Unreachable
 from engine.kubernetes.fields import list_at
@@ -150,12 +150,14 @@ class Client:
                 self._wait(attempt.after_no_connection(f"{self.server} cannot be reached: {error}"))
             except LostError as error:
                 self._wait(attempt.after_loss(f"the connection to {self.server} broke: {error}"))
+            except Unreachable as error:
+                attempt.give_up(error)
             else:
                 pause = attempt.after(answer)
                 if pause is None:
                     return answer.body
                 if answer.status == 401 and not self._transport.renew_credentials():
-                    raise Unreachable(self._refused_credentials())
+                    attempt.give_up(Unreachable(self._refused_credentials()))
                 self._wait(pause)
 
     def _exchange(
@@ -230,18 +232,22 @@ class _Attempts:
         self._lost |= self._writes
         return self._next(Unreachable(message), None)
 
+    def give_up(self, failure: ProviderError) -> NoReturn:
+        """Report a failure for what it is after all the attempts: unknown, if one of them may have succeeded."""
+        if self._lost:
+            raise Interrupted(f"{failure}; it is not known whether the change was made") from failure
+        raise failure
+
     def _after_unauthorised(self) -> float:
         if self._unauthorised:
-            raise Unreachable("the API server refuses the credentials, also renewed ones; sign in again")
+            self.give_up(Unreachable("the API server refuses the credentials, also renewed ones; sign in again"))
         self._unauthorised = True
         return 0.0
 
     def _next(self, failure: ProviderError, asked: float | None) -> float:
         pause = self._pause if asked is None else asked
         if time.monotonic() + pause > self._deadline:
-            if self._lost:
-                raise Interrupted(f"{failure}; it is not known whether the change was made") from failure
-            raise failure
+            self.give_up(failure)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return pause
 

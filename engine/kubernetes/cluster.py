@@ -69,9 +69,7 @@ class ClusterObjects:
         try:
             return self._post(resource, inputs, manager)
         except ApiError as error:
-            if error.reason == "AlreadyExists" and error.outcome_was_lost:
-                return self._settled(resource, namespace, name, manager, error)
-            raise explained(error, resource, namespace, name) from error
+            return self._made_before(resource, namespace, name, manager, error)
 
     def try_create(self, resource: Resource, inputs: Object, manager: str) -> Object:
         """Ask the server what creating an object would give; changes nothing.
@@ -100,11 +98,12 @@ class ClusterObjects:
 
         Raises:
             ProviderError: If the server refuses.
+            Interrupted: If it is not known whether it was applied.
         """
         try:
             return self.apply(resource, inputs, manager)
         except ApiError as error:
-            raise explained(error, resource, *resource.identity(inputs)) from error
+            return self._made_before(resource, *resource.identity(inputs), manager, error)
 
     def update(self, resource: Resource, inputs: Object, manager: str, ignored: tuple[Path, ...]) -> Object:
         """Bring an existing object to its inputs, as pulumi-kubernetes does: definitions are put, all else is applied.
@@ -184,15 +183,19 @@ class ClusterObjects:
             self.client.pause(_FIRST_PAUSE * 2**number)
         raise AssertionError("unreachable")
 
-    def _settled(self, resource: Resource, namespace: str, name: str, manager: str, error: ApiError) -> Object:
-        """Find out whether an object that exists after a lost answer is the one that was to be created."""
-        try:
-            live = self._get(resource, namespace, name)
-        except ProviderError as failure:
-            raise Interrupted(f"{failure}; it is not known whether the object that exists is this one") from failure
-        if not is_managed_by(live, manager):
-            raise explained(error, resource, namespace, name) from error
-        return live
+    def _made_before(self, resource: Resource, namespace: str, name: str, manager: str, error: ApiError) -> Object:
+        """Return the object that an earlier attempt has made although the last one was refused.
+
+        The last one may have been refused for that very reason: the object exists, or has used up its quota.
+        """
+        if error.outcome_was_lost:
+            try:
+                live = self._snapshots.read(resource, namespace, name)
+            except ProviderError as failure:
+                raise Interrupted(f"{failure}; it is not known whether the object was made") from failure
+            if live is not None and is_managed_by(live, manager):
+                return live
+        raise explained(error, resource, namespace, name) from error
 
     def _get(self, resource: Resource, namespace: str, name: str) -> Object:
         try:

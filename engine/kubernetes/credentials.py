@@ -101,16 +101,8 @@ def run_plugin(plugin: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
     Raises:
         Unreachable: If it fails, is missing, or prints something else.
     """
-    version = str(plugin.get("apiVersion", "client.authentication.k8s.io/v1"))
-    spec: dict[str, Any] = {"interactive": False}
-    if plugin.get("provideClusterInfo"):
-        spec["cluster"] = {"server": cluster.server} | {
-            key: cluster.cluster[key]
-            for key in ("certificate-authority-data", "tls-server-name")
-            if key in cluster.cluster
-        }
     given = {str(pair["name"]): str(pair["value"]) for pair in plugin.get("env") or []}
-    info = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": spec})
+    info = _exec_info(plugin, cluster)
     command = [str(plugin["command"]), *map(str, plugin.get("args") or [])]
     try:
         done = subprocess.run(
@@ -129,6 +121,18 @@ def run_plugin(plugin: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
         raise Unreachable(f"context {cluster.context!r}: {command[0]} failed: {why[-1] if why else error}") from error
     except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"context {cluster.context!r}: {command[0]} gave no credential: {error}") from error
+
+
+def _exec_info(plugin: Mapping[str, Any], cluster: Cluster) -> str:
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.get("provideClusterInfo"):
+        spec["cluster"] = {"server": cluster.server} | {
+            key: cluster.cluster[key]
+            for key in ("certificate-authority-data", "tls-server-name")
+            if key in cluster.cluster
+        }
+    version = str(plugin.get("apiVersion", "client.authentication.k8s.io/v1"))
+    return json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": spec})
 
 
 def tls_context(cluster: Cluster, credentials: Credentials) -> ssl.SSLContext:

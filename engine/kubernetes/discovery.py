@@ -75,7 +75,7 @@ class Discovery:
         return found
 
     def _ask_each(self, root: str, answer: dict[str, Any]) -> Iterator[Resource]:
-        """Ask a server older than Kubernetes 1.26 for one group and version after the other."""
+        """Ask a server older than Kubernetes 1.30 for one group and version after the other."""
         versions = answer.get("versions") or []
         for group in answer.get("groups", []):
             versions += [each["groupVersion"] for each in group.get("versions", [])]

@@ -105,16 +105,6 @@ def _with_dashes(value: Any) -> Any:
     return [_with_dashes(item) for item in value] if isinstance(value, list) else value
 
 
-def importable(live: Object) -> Object:
-    """Return what a program would have to say to get a live object: all but what the cluster decides."""
-    inputs = {key: item for key, item in live.items() if key != "status" and not key.startswith("__")}
-    for path in _READ_ONLY:
-        inputs = replaced(inputs, path, MISSING)
-    for name in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
-        inputs = replaced(inputs, ("metadata", "annotations", name), MISSING)
-    return inputs
-
-
 def failures(inputs: Object, kind: Kind) -> tuple[CheckFailure, ...]:
     """Return what is wrong with inputs before any server has seen them."""
     metadata = inputs.get("metadata", {})

@@ -109,16 +109,6 @@ _BUILTIN_DOTTED = frozenset(
 )
 
 
-def type_of_urn(urn: str) -> str:
-    """Return the resource's own type token: the last of the types joined by ``$`` in its URN."""
-    return urn.split("::")[2].rpartition("$")[2]
-
-
-def name_of_urn(urn: str) -> str:
-    """Return the resource's logical name, which may itself contain ``::``."""
-    return urn.split("::", 3)[3]
-
-
 def kind_of_type(token: str) -> Kind:
     """Translate a type token such as ``kubernetes:apps/v1:Deployment``.
 

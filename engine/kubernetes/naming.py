@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from engine.kubernetes.fields import mapping_at, text_at
-from engine.kubernetes.kinds import name_of_urn
+from engine.urn import Urn
 from engine.values import UNKNOWN, Object
 
 AUTONAMED = "pulumi.com/autonamed"
@@ -48,7 +48,7 @@ def with_name(inputs: Object, urn: str, old_inputs: Object | None, random_seed: 
     if has_name(inputs):
         return inputs
     if old_inputs is None:
-        return _named(inputs, f"{name_of_urn(urn)}-{_digest(random_seed, urn.encode())}")
+        return _named(inputs, f"{Urn.parse(urn).name}-{_digest(random_seed, urn.encode())}")
     if is_autonamed(old_inputs):
         return _named(inputs, text_at(old_inputs, "metadata", "name"))
     return inputs

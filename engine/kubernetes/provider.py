@@ -21,13 +21,12 @@ from engine.kubernetes.discovery import Resource
 from engine.kubernetes.equality import reconcile
 from engine.kubernetes.fields import text_at
 from engine.kubernetes.immutable import force_new, is_wholly_known
-from engine.kubernetes.inputs import failures, importable, normalised, with_namespace, without_nulls
+from engine.kubernetes.inputs import failures, normalised, with_namespace, without_nulls
 from engine.kubernetes.kinds import (
     kind_of_object,
     kind_of_type,
     object_id,
     split_id,
-    type_of_urn,
 )
 from engine.kubernetes.kubeconfig import Cluster, find_cluster
 from engine.kubernetes.naming import field_manager, with_name
@@ -41,6 +40,7 @@ from engine.kubernetes.ownership import is_managed_by
 from engine.kubernetes.planning import REPLACE_UNREADY, Planner
 from engine.paths import format_path, parse_path
 from engine.provider import Changes, CheckFailure, CheckResult, DiffKind, DiffResult, ReadResult, Reporter
+from engine.urn import Urn
 from engine.values import Object
 
 _CONFIGURE_PATIENCE = 3.0
@@ -102,7 +102,7 @@ class KubernetesProvider:
         Raises:
             Unsupported: For Helm, YAML, Kustomize, ``…List`` and ``…Patch`` resources.
         """
-        kind = kind_of_type(type_of_urn(urn))
+        kind = kind_of_type(Urn.parse(urn).type)
         given = without_nulls(new_inputs)
         inputs = {"apiVersion": kind.api_version, "kind": kind.kind} | given
         refused = failures(inputs, kind)
@@ -179,14 +179,13 @@ class KubernetesProvider:
         """Read an object as it is now; None if it is gone, or its kind is."""
         if self._unreachable:
             return None
-        kind = kind_of_object(inputs) if inputs else kind_of_type(type_of_urn(urn))
-        objects = self._cluster()
+        objects, kind = self._cluster(), kind_of_object(inputs)
         resource = objects.discovery.find(kind)
         namespace, name = split_id(id)
         live = objects.read(resource, namespace or self._namespace, name) if resource else None
         if live is None:
             return None
-        current = reconcile(live, normalised(inputs, kind)) if inputs else importable(live)
+        current = reconcile(live, normalised(inputs, kind))
         manager = field_manager(urn, current, outputs)
         version = initial_api_version(outputs, current)
         return ReadResult(id, with_secrets(current, kind), checkpoint(current, live, kind, manager, version))

@@ -224,6 +224,37 @@ def test_a_write_that_arrives_after_it_was_given_up_is_not_done_twice(
         _assert_exactly(shop, {item.urn.rpartition("::")[2] for item in ran.resources} & NAMES)
 
 
+@pytest.mark.parametrize("status", [403, 404, 422])
+def test_a_creation_that_is_refused_because_it_has_happened_already_counts_as_done(shop: Shop, status: int) -> None:
+    """The answer is lost, and the second attempt meets a quota that the first one has used up."""
+    lost, refused = _fault("change", "dropped although done", times=1), Fault(PLACES["change"], status, times=1)
+    shop.server.faults[:] = [lost, refused]
+    assert shop.up(_wanted("1", LONG)).errors == []
+    assert (lost.seen, refused.seen) == (1, 1)
+    _assert_exactly(shop, NAMES)
+
+
+def test_a_creation_whose_answer_is_lost_is_kept_in_mind_when_the_credentials_expire(shop: Shop) -> None:
+    lost, refused = _fault("change", "dropped although done", times=1), Fault(PLACES["change"], 401, times=FOREVER)
+    shop.server.faults[:] = [lost, refused]
+    _assert_told_once(shop.up(_wanted("1", LONG)))
+    _assert_recorded(shop)
+    shop.server.faults.clear()
+    assert shop.up(_wanted("1", LONG)).errors == []
+    _assert_exactly(shop, NAMES)
+
+
+def test_a_creation_of_unknown_outcome_is_not_repeated_while_nobody_can_look(shop: Shop) -> None:
+    with shop.failing(_fault("write", "dropped although done", FOREVER)):
+        _assert_told_once(shop.up(_wanted("1", LONG)))
+    with shop.failing(_fault("read", "500", FOREVER)):
+        ran = shop.up(_wanted("1", LONG))
+    assert "whether it exists cannot be known (injected 500)" in ran.errors[0]
+    _assert_recorded(shop)
+    assert shop.up(_wanted("1", LONG)).errors == []
+    _assert_exactly(shop, NAMES)
+
+
 @pytest.mark.parametrize("trouble", ["403", "410", "500", "dropped", "restart"])
 def test_a_refresh_that_may_not_list_reads_one_by_one(shop: Shop, trouble: str) -> None:
     wants = [Want(f"n{number}", {"data": {"x": "1"}}, type=CONFIG_MAP) for number in range(10)]

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from engine.errors import InputError, Unsupported
-from engine.kubernetes.inputs import importable, normalised, with_namespace, without_nulls
-from engine.kubernetes.kinds import SECRET, Kind, kind_of_type, name_of_urn, object_id, split_id, type_of_urn
+from engine.kubernetes.inputs import normalised, with_namespace, without_nulls
+from engine.kubernetes.kinds import SECRET, Kind, kind_of_type, object_id, split_id
 from engine.kubernetes.naming import field_manager, with_name
 from engine.values import UNKNOWN
 
@@ -52,9 +52,7 @@ def test_refuses_a_token_without_a_version():
         kind_of_type("kubernetes:core:Pod")
 
 
-def test_reads_urns_and_ids():
-    assert type_of_urn(URN) == "kubernetes:core/v1:ConfigMap"
-    assert name_of_urn("urn:pulumi:s::p::t::a::b") == "a::b"
+def test_reads_ids():
     assert split_id("n/x") == ("n", "x")
     assert split_id("x") == ("", "x")
     assert object_id("", "x") == "x"
@@ -131,19 +129,3 @@ def test_names_the_field_manager_as_pulumi_does():
     assert field_manager(URN, inputs) != field_manager(URN, {"metadata": {"name": "y"}})
     assert field_manager(URN, inputs, {"__fieldManager": "recorded"}) == "recorded"
     assert field_manager(URN, chosen, {"__fieldManager": "recorded"}) == "mine"
-
-
-def test_imports_all_but_what_the_cluster_decides():
-    live = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "x", "uid": "1", "annotations": {"deployment.kubernetes.io/revision": "3", "a": "b"}},
-        "spec": {"replicas": 1},
-        "status": {"replicas": 1},
-    }
-    assert importable(live) == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "x", "annotations": {"a": "b"}},
-        "spec": {"replicas": 1},
-    }

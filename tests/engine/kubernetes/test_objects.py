@@ -259,18 +259,6 @@ def test_gives_up_the_fields_of_a_former_manager(cluster: Harness):
     assert declared.update(declared.changed(data={"a": "2"})).outputs["data"] == {"a": "2"}
 
 
-def test_imports_an_object_by_its_id_alone(cluster: Harness):
-    existing(cluster, a="1")
-    found = cluster.provider.read(cluster.urn("core/v1:ConfigMap", "x"), f"{cluster.namespace}/x", {}, {})
-    assert found is not None
-    assert found.inputs == {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "x", "namespace": cluster.namespace},
-        "data": {"a": "1"},
-    }
-
-
 def test_does_not_delete_a_namesake(cluster: Harness):
     declared = cluster.declare("core/v1:ConfigMap", "x", {"metadata": {"name": "x"}}).create()
     path = f"/api/v1/namespaces/{cluster.namespace}/configmaps/x"
