@@ -1,9 +1,9 @@
 """Waiting until an object is ready, saying meanwhile and in the end what it waits for."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 
+from engine.errors import InputError
 from engine.kubernetes import conditions, readiness
 from engine.kubernetes.changes import QUIET, Follower, by_name
 from engine.kubernetes.client import ApiError, Client
@@ -13,13 +13,12 @@ from engine.kubernetes.fields import list_at, text_at
 from engine.kubernetes.kinds import Kind
 from engine.kubernetes.naming import annotation, is_annotated
 from engine.kubernetes.readiness import READY, Check, Verdict, waiting
+from engine.provider import CheckFailure
 from engine.values import Object
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
 TIMEOUT_SECONDS = "pulumi.com/timeoutSeconds"
-AWAIT_ALL = "PULUMI_K8S_AWAIT_ALL"
-"""Pulumi's environment variable: also await kinds that nothing is known of."""
 
 DEFAULT_SECONDS = 600.0
 """How long pulumi-kubernetes waits for an object."""
@@ -46,6 +45,16 @@ def timeout_seconds(given: float | None, inputs: Object) -> float:
         return given
     annotated = annotation(inputs, TIMEOUT_SECONDS)
     return float(annotated) if annotated.isdigit() else DEFAULT_SECONDS
+
+
+def failures(inputs: Object) -> tuple[CheckFailure, ...]:
+    """Return what is wrong with the annotations that say what to wait for, before anything is made."""
+    try:
+        if wanted := annotation(inputs, WAIT_FOR):
+            conditions.parse(wanted)
+    except InputError as error:
+        return (CheckFailure("metadata.annotations", str(error)),)
+    return ()
 
 
 class Awaiter:
@@ -97,9 +106,8 @@ class Awaiter:
             return readiness.load_balancer if is_balanced else None
         if kind in readiness.BY_KIND:
             return readiness.BY_KIND[kind]
-        if not kind.is_builtin and self._has_ready_condition(resource):
-            return readiness.ready_condition
-        return readiness.general if os.environ.get(AWAIT_ALL) == "true" else None
+        is_conditional = not kind.is_builtin and self._has_ready_condition(resource)
+        return readiness.ready_condition if is_conditional else None
 
     def _claim_check(self, claim: Object) -> Verdict:
         """Judge a claim; one whose class waits for the first consumer is as ready as it gets when pending."""

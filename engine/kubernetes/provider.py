@@ -12,9 +12,9 @@ What it does follows pulumi-kubernetes 4.34 in server-side-apply mode, as its so
 from collections.abc import Callable
 
 from engine.errors import InputError, PartialFailure, ProviderError, Unreachable
+from engine.kubernetes import awaiting
 from engine.kubernetes import diff as differences
 from engine.kubernetes import options as configuration
-from engine.kubernetes.awaiting import NotReadyError, timeout_seconds
 from engine.kubernetes.client import PATIENCE, Client, require_contact
 from engine.kubernetes.cluster import ClusterObjects
 from engine.kubernetes.discovery import Resource
@@ -105,7 +105,7 @@ class KubernetesProvider:
         kind = kind_of_type(Urn.parse(urn).type)
         given = without_nulls(new_inputs)
         inputs = {"apiVersion": kind.api_version, "kind": kind.kind} | given
-        refused = failures(inputs, kind)
+        refused = failures(inputs, kind) or awaiting.failures(inputs)
         if refused:
             return CheckResult(inputs, refused)
         inputs = with_name(normalised(inputs, kind), urn, old_inputs, random_seed)
@@ -234,7 +234,7 @@ class KubernetesProvider:
         resource = objects.discovery.find(kind_of_object(live or inputs))
         if resource is None:
             return  # A kind that is gone took its objects with it.
-        objects.delete(resource, inputs, live or inputs, timeout_seconds(timeout, inputs), self._progress(urn))
+        objects.delete(resource, inputs, live or inputs, awaiting.timeout_seconds(timeout, inputs), self._progress(urn))
         if resource.kind.is_definition:
             objects.discovery.refresh()
 
@@ -284,10 +284,10 @@ class KubernetesProvider:
     ) -> tuple[str, Object]:
         """Wait for a written object, and return its id and outputs; whatever goes wrong now, the object is written."""
         objects = self._cluster()
-        seconds = timeout_seconds(timeout, inputs)
+        seconds = awaiting.timeout_seconds(timeout, inputs)
         try:
             live = objects.awaiter.until_ready(resource, inputs, live, seconds, self._progress(urn))
-        except NotReadyError as error:
+        except awaiting.NotReadyError as error:
             outputs = checkpoint(inputs, error.live, resource.kind, manager, api_version)
             raise PartialFailure(_id(error.live), outputs, error.reasons) from error
         except ProviderError as error:

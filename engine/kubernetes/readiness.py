@@ -198,16 +198,6 @@ def ready_condition(obj: Object) -> Verdict:
     return waiting(_described(found) or "it has no Ready condition yet")
 
 
-def general(obj: Object) -> Verdict:
-    """Judge an object of which nothing is known: not ready only while its own status says so."""
-    if condition(obj, "Ready"):
-        return ready_condition(obj)
-    observed = obj.get("status", {}).get("observedGeneration")
-    if observed is not None and observed < number_at(obj, "metadata", "generation"):
-        return waiting("the controller has not seen the change yet")
-    return READY
-
-
 BY_KIND: dict[Kind, Check] = {
     Kind("v1", "Namespace"): namespace,
     Kind("v1", "PersistentVolume"): persistent_volume,

@@ -3,12 +3,11 @@
 import pytest
 
 from engine.errors import InputError
-from engine.kubernetes import conditions
+from engine.kubernetes import KubernetesProvider, conditions
 from engine.kubernetes.kinds import Kind
 from engine.kubernetes.readiness import (
     BY_KIND,
     container_problems,
-    general,
     has_ready_endpoint,
     needs_endpoints,
     ready_condition,
@@ -151,18 +150,6 @@ def test_awaits_a_ready_condition_of_the_newest_generation(status, ready):
 
 
 @pytest.mark.parametrize(
-    ("live", "ready"),
-    [
-        ({"metadata": {}}, True),
-        (obj({}, {"observedGeneration": 1}, generation=2), False),
-        (obj({}, {"conditions": [condition("Ready", "False")]}), False),
-    ],
-)
-def test_takes_an_unknown_object_for_ready_unless_it_says_otherwise(live, ready):
-    assert general(live).ready is ready
-
-
-@pytest.mark.parametrize(
     ("spec", "expected"),
     [
         ({"selector": {"a": "b"}}, True),
@@ -230,3 +217,11 @@ def test_says_what_the_annotation_waits_for():
 def test_refuses_an_annotation_it_does_not_understand(annotation):
     with pytest.raises(InputError, match=r"pulumi\.com/waitFor"):
         conditions.parse(annotation)
+
+
+def test_refuses_an_unreadable_wait_before_anything_is_made():
+    inputs = {"metadata": {"name": "x", "annotations": {"pulumi.com/waitFor": "when=ready"}}}
+    urn = "urn:pulumi:dev::shop::kubernetes:core/v1:ConfigMap::x"
+    (failure,) = KubernetesProvider(print).check(urn, None, inputs, random_seed=b"").failures
+    assert failure.property == "metadata.annotations"
+    assert "must begin with condition= or jsonpath=" in failure.reason
