@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discover
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,25 @@ class Discovery:
                 self._known = self._ask()
             return self._known.get(kind)
 
+    def find_surely(self, kind: Kind) -> Resource | None:
+        """Return how the server calls a kind; None only if the kind is gone, and its objects with it.
+
+        The list of all kinds leaves out those whose server is starting or out of order. Asked for the one group, the
+        API server says so (503).
+
+        Raises:
+            ProviderError: If the server cannot say.
+        """
+        if found := self.find(kind):
+            return found
+        try:
+            resources = list(self._ask_version("/apis" if kind.group else "/api", kind.api_version))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return next((resource for resource in resources if resource.kind == kind), None)
+
     def refresh(self) -> None:
         """Forget what is known, because a definition has appeared or gone."""
         with self._lock:
@@ -80,13 +100,13 @@ class Discovery:
         for group in answer.get("groups", []):
             versions += [each["groupVersion"] for each in group.get("versions", [])]
         for version in versions:
-            try:
-                listed = self._client.get(f"{root}/{version}")
-            except ApiError:
-                continue  # An extension server that is down hides its own kinds only.
-            for item in listed.get("resources", []):
-                if "/" not in item["name"]:
-                    yield Resource(Kind(version, item["kind"]), item["name"], bool(item["namespaced"]))
+            with suppress(ApiError):  # An extension server that is down hides its own kinds only.
+                yield from self._ask_version(root, version)
+
+    def _ask_version(self, root: str, version: str) -> Iterator[Resource]:
+        for item in self._client.get(f"{root}/{version}").get("resources", []):
+            if "/" not in item["name"]:
+                yield Resource(Kind(version, item["kind"]), item["name"], bool(item["namespaced"]))
 
 
 def _resources(answer: dict[str, Any]) -> Iterator[Resource]:

@@ -167,7 +167,7 @@ class KubernetesProvider:
     def recover(self, urn: str, inputs: Object) -> ReadResult | None:
         """Find the object that an interrupted creation made: the one its field manager has written."""
         objects, kind = self._cluster(), kind_of_object(inputs)
-        resource = objects.discovery.find(kind)
+        resource = objects.discovery.find_surely(kind)
         namespace, name = resource.identity(inputs) if resource else ("", "")
         live = objects.read(resource, namespace, name) if resource else None
         manager = field_manager(urn, inputs)
@@ -180,7 +180,7 @@ class KubernetesProvider:
         if self._unreachable:
             return None
         objects, kind = self._cluster(), kind_of_object(inputs)
-        resource = objects.discovery.find(kind)
+        resource = objects.discovery.find_surely(kind)
         namespace, name = split_id(id)
         live = objects.read(resource, namespace or self._namespace, name) if resource else None
         if live is None:
@@ -231,7 +231,7 @@ class KubernetesProvider:
         if self._unreachable:
             return
         objects, live = self._cluster(), live_object(outputs)
-        resource = objects.discovery.find(kind_of_object(live or inputs))
+        resource = objects.discovery.find_surely(kind_of_object(live or inputs))
         if resource is None:
             return  # A kind that is gone took its objects with it.
         objects.delete(resource, inputs, live or inputs, awaiting.timeout_seconds(timeout, inputs), self._progress(urn))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from engine.errors import ProviderError
 from engine.kubernetes import KubernetesProvider
 from engine.provider import Changes
 from engine.values import Object, reveal
-from tests.engine.kubernetes.scripted import Reply, serving
+from tests.engine.kubernetes.scripted import Reply, ScriptedServer, refusal, serving
 
 RECORDED: Object = json.loads((Path(__file__).parent / "recorded/definition.json").read_text())
 URN = "urn:pulumi:dev::shop::kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition::dashes"
@@ -52,8 +53,12 @@ def _with_underscores(value: Any) -> Any:
     return [_with_underscores(item) for item in value] if isinstance(value, list) else value
 
 
+THING = "urn:pulumi:dev::shop::kubernetes:example.org/v1:Dash::x"
+OBJECT = {"apiVersion": "example.org/v1", "kind": "Dash", "metadata": {"name": "x", "namespace": "default"}}
+
+
 @pytest.fixture
-def provider() -> Iterator[KubernetesProvider]:
+def server() -> Iterator[ScriptedServer]:
     replies = {
         ("GET", "/version"): Reply(body={"major": "1"}),
         ("GET", "/api"): Reply(body={"kind": "APIGroupDiscoveryList", "items": []}),
@@ -62,12 +67,17 @@ def provider() -> Iterator[KubernetesProvider]:
         ("GET", f"{ALL}/dashes.example.org"): Reply(body=RECORDED),
     }
     with serving(replies=replies) as server:
-        provider = KubernetesProvider(lambda *_: None)
-        configuration = {"clusters": [{"name": "c", "cluster": {"server": server.cluster.server}}], "users": []}
-        configuration |= {"contexts": [{"name": "c", "context": {"cluster": "c"}}], "current-context": "c"}
-        provider.configure({"kubeconfig": json.dumps(configuration)})
-        yield provider
-        provider.close()
+        yield server
+
+
+@pytest.fixture
+def provider(server: ScriptedServer) -> Iterator[KubernetesProvider]:
+    provider = KubernetesProvider(lambda *_: None, patience=0.2)
+    configuration = {"clusters": [{"name": "c", "cluster": {"server": server.cluster.server}}], "users": []}
+    configuration |= {"contexts": [{"name": "c", "context": {"cluster": "c"}}], "current-context": "c"}
+    provider.configure({"kubeconfig": json.dumps(configuration)})
+    yield provider
+    provider.close()
 
 
 @pytest.mark.parametrize("spell", [lambda value: value, _with_underscores], ids=["dashes", "underscores"])
@@ -92,3 +102,29 @@ def test_what_is_recorded_with_underscores_is_no_drift(provider: KubernetesProvi
     assert found
     assert found.inputs == new
     assert provider.diff(URN, "dashes.example.org", recorded, outputs, new).changes is Changes.NONE
+
+
+def test_an_object_goes_with_its_kind(provider: KubernetesProvider) -> None:
+    assert provider.read(THING, "default/x", OBJECT, OBJECT) is None
+    provider.delete(THING, "default/x", OBJECT, OBJECT, timeout=1)
+
+
+def test_an_object_whose_kind_is_only_not_served_yet_is_not_taken_for_gone(
+    server: ScriptedServer, provider: KubernetesProvider
+) -> None:
+    server.script("GET", "/apis/example.org/v1", refusal(503, message="starting"))
+    with pytest.raises(ProviderError, match="starting"):
+        provider.read(THING, "default/x", OBJECT, OBJECT)
+    with pytest.raises(ProviderError, match="starting"):
+        provider.delete(THING, "default/x", OBJECT, OBJECT, timeout=1)
+
+
+def test_a_kind_that_the_list_of_all_kinds_leaves_out_is_found(
+    server: ScriptedServer, provider: KubernetesProvider
+) -> None:
+    kinds = [{"name": "dashes", "kind": "Dash", "namespaced": True}]
+    server.script("GET", "/apis/example.org/v1", Reply(body={"resources": kinds}))
+    server.script("GET", "/apis/example.org/v1/namespaces/default/dashes/x", Reply(body=OBJECT))
+    found = provider.read(THING, "default/x", OBJECT, OBJECT)
+    assert found
+    assert found.inputs == OBJECT
