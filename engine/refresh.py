@@ -64,8 +64,7 @@ def _settle_creation(deployer: Deployer, providers: Providers, pending: Pending)
 
 def _adopt(deployer: Deployer, pending: Pending, found: ReadResult) -> None:
     wanted = pending.resource
-    outputs = mark_names(mark_secrets(found.outputs, wanted.inputs), set(wanted.additional_secret_outputs))
-    adopted = replace(wanted, id=found.id, outputs=outputs, init_errors=(UNSETTLED,))
+    adopted = replace(_seen(wanted, found), init_errors=(UNSETTLED,))
     old = deployer.state.get(wanted.urn)
     replaced = old is not None and not old.pending_replacement and old.id != found.id
     deployer.state.commit(put=[replace(old, delete=True), adopted] if old and replaced else [adopted], end=pending.key)
@@ -79,7 +78,10 @@ def _settle_deletion(deployer: Deployer, providers: Providers, pending: Pending)
         raise
     except ProviderError:
         return
-    deployer.state.commit(drop=[] if found else [old], end=pending.key)
+    if found:
+        deployer.state.commit(put=[_seen(old, found)], end=pending.key)
+    else:
+        deployer.state.commit(drop=[old], end=pending.key)
 
 
 def refresh(deployer: Deployer, providers: Providers) -> None:
@@ -112,10 +114,14 @@ def _refresh_one(deployer: Deployer, providers: Providers, old: Resource) -> Non
         deployer.state.commit(drop=[old])
         events.after("delete", old, None)
         return
-    outputs = mark_names(mark_secrets(found.outputs, old.inputs), set(old.additional_secret_outputs))
-    new = replace(old, id=found.id, inputs=mark_secrets(found.inputs, old.inputs), outputs=outputs, init_errors=())
+    new = replace(_seen(old, found), inputs=mark_secrets(found.inputs, old.inputs), init_errors=())
     changed = vars(new) != vars(old)
     if changed:
         new = replace(new, modified=timestamp())
         deployer.state.commit(put=[new])
     events.after("update" if changed else "same", old, new)
+
+
+def _seen(old: Resource, found: ReadResult) -> Resource:
+    outputs = mark_names(mark_secrets(found.outputs, old.inputs), set(old.additional_secret_outputs))
+    return replace(old, id=found.id, outputs=outputs)

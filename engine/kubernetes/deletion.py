@@ -1,12 +1,12 @@
 """Deleting an object, and nothing but this object, until it is gone."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from engine.errors import ProviderError
+from engine.errors import Interrupted, ProviderError
 from engine.kubernetes.awaiting import SKIP_AWAIT
 from engine.kubernetes.changes import QUIET, Follower, by_name
-from engine.kubernetes.client import ApiError, Client
+from engine.kubernetes.client import ApiError, Client, Event
 from engine.kubernetes.diagnosis import why_it_stays
 from engine.kubernetes.discovery import Resource
 from engine.kubernetes.fields import text_at
@@ -49,7 +49,8 @@ def delete(
     """Delete an object and wait until it is gone. A namesake with another UID is left alone.
 
     Raises:
-        ProviderError: If the server refuses, or something keeps the object for longer than ``seconds``.
+        ProviderError: If the server refuses.
+        Interrupted: If something keeps the object for longer than ``seconds``, or it cannot be watched.
     """
     namespace, name = resource.identity(live)
     uid = text_at(live, "metadata", "uid")
@@ -87,7 +88,7 @@ def _until_gone(
     namespace, name = resource.identity(live)
     uid, version = text_at(live, "metadata", "uid"), text_at(live, "metadata", "resourceVersion")
     follower = Follower(client, resource.collection(namespace), by_name(name), version)
-    for event in follower.until(deadline):
+    for event in _followed(follower, deadline):
         if event.type == QUIET:
             progress("; ".join(["it is still being deleted", *why_it_stays(live)]))
         elif event.type == "DELETED" or text_at(event.object, "metadata", "uid") != uid:
@@ -96,7 +97,14 @@ def _until_gone(
             live = event.object
     reasons = why_it_stays(live) or ["no reason is given"]
     what = f"{resource.kind.kind} {object_id(namespace, name)}"
-    raise ProviderError(f"{what} is being deleted but not gone: {'; '.join(reasons)}")
+    raise Interrupted(f"{what} is being deleted but not gone: {'; '.join(reasons)}")
+
+
+def _followed(follower: Follower, deadline: float) -> Iterator[Event]:
+    try:
+        yield from follower.until(deadline)
+    except ProviderError as error:
+        raise Interrupted(f"it is being deleted, but whether it is gone cannot be known: {error}") from error
 
 
 def _read(client: Client, path: str) -> Object | None:

@@ -124,7 +124,10 @@ class KubernetesProvider:
         new_inputs: Object,
         ignore_changes: tuple[str, ...] = (),
     ) -> DiffResult:
-        """Compare recorded with new inputs; the server is asked only if they differ."""
+        """Compare recorded with new inputs; the server is asked only if they differ.
+
+        What was last seen being deleted is replaced, once it is gone.
+        """
         self._planner.note_recorded(urn, id)
         kind, live = kind_of_object(new_inputs), live_object(old_outputs)
         ignored = tuple(parse_path(path) for path in ignore_changes)
@@ -140,6 +143,8 @@ class KubernetesProvider:
         if found and not result.replaces and not kind.is_definition and not is_wholly_known(kind, old):
             patterns = self._planner.immutable(old, new, field_manager(urn, new, old_outputs), ignored)
             result = differences.result(found, patterns, live, new)
+        if text_at(live, "metadata", "deletionTimestamp"):
+            return DiffResult(Changes.SOME, ("metadata.deletionTimestamp",), True, result.detailed)
         if self._planner.is_unready_job(live, new):
             path = format_path(("metadata", "annotations", REPLACE_UNREADY))
             first = differences.must_delete_first(live, new)
@@ -226,7 +231,8 @@ class KubernetesProvider:
         """Delete an object and wait until it is gone.
 
         Raises:
-            ProviderError: If the server refuses, or something keeps the object.
+            ProviderError: If the server refuses.
+            Interrupted: If something keeps the object.
         """
         if self._unreachable:
             return
