@@ -4,8 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from threading import BoundedSemaphore, Event, Lock
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from engine.execute import Executor, StepFailed, timestamp
 from engine.paths import copy_ignored, parse_path
 from engine.provider import CheckResult, DiffResult
 from engine.providers import Providers, configuration, default_provider_name, package_of, provider_type
+from engine.registration import Outcome, Registration, Scope
 from engine.resource import Resource
 from engine.state import State
 from engine.steps import Action, Decision, Goal, decide, recorded
@@ -34,54 +34,6 @@ class Policies(Protocol):
     def review(self, resource: Resource) -> tuple[Object, bool]:
         """Return the inputs, perhaps remediated, and whether a mandatory rule forbids the resource."""
         ...
-
-
-@dataclass(frozen=True)
-class Registration:
-    """A goal as the program states it: aliases not expanded, the provider perhaps left to the engine."""
-
-    goal: Goal
-    version: str = ""
-    aliases: tuple[Alias, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answer to a registration; a failed one has no outputs, and its dependants are skipped."""
-
-    urn: str
-    id: str = ""
-    outputs: Object | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the resource is not as the program wants it."""
-        return self.outputs is None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a run is about.
-
-    Args:
-        stack: The stack's name.
-        project: The project's name.
-        namespace: Returns the stack's configuration of one namespace, for default providers.
-        seed: Decides generated names; the same for the preview and the update of one run.
-        parallel: How many operations on providers run at once.
-        targets: URNs, with ``*`` for any text, that the run is limited to; empty for all.
-    """
-
-    stack: str
-    project: str
-    namespace: Callable[[str], dict[str, str]]
-    seed: bytes
-    parallel: int
-    targets: tuple[str, ...] = ()
-
-    def includes(self, urn: str) -> bool:
-        """Tell whether the run may change a resource."""
-        return not self.targets or any(fnmatchcase(urn, target) for target in self.targets)
 
 
 class Deployer:
@@ -319,10 +271,15 @@ class Deployer:
         if decision.action is Action.UPDATE:
             return self.executor.update(recorded(goal, old, timestamp()), old, decision)
         if decision.action is Action.REPLACE:
-            self._begin_replacement(decision, goal, old)
-            if decision.delete_first:
-                old = self.state.get(old.urn)
+            return self._replace(decision, goal, old)
         return self.executor.create(recorded(goal, None, timestamp()), old, decision)
+
+    def _replace(self, decision: Decision, goal: Goal, old: Resource) -> Resource:
+        self._begin_replacement(decision, goal, old)
+        left = self.state.get(old.urn) if decision.delete_first else old
+        made = self.executor.create(recorded(goal, None, timestamp()), left, decision)
+        self.events.after("replace", old, made)
+        return made
 
     def _begin_replacement(self, decision: Decision, goal: Goal, old: Resource) -> None:
         if old.protect:
@@ -332,7 +289,8 @@ class Deployer:
             )
         with self._lock:
             self._replaced.add(goal.urn)
-        self.events.replacing(old, recorded(goal, old, timestamp()), decision.replaces, decision.detailed)
+        wanted = recorded(goal, old, timestamp())
+        self.events.before("replace", old, wanted, replaces=decision.replaces, detailed=decision.detailed)
         if decision.delete_first:
             for dependent in reversed(dependants_to_replace(old, self.state, self._providers)):
                 self.executor.delete(dependent, replacing=True)

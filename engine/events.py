@@ -60,13 +60,6 @@ class Events:
             self.changes[op] += op in LOGICAL
         self._emit("resOutputsEvent", {"metadata": _metadata(op, old, new), "planning": self._preview})
 
-    def replacing(
-        self, old: Resource, new: Resource, replaces: Sequence[str], detailed: Mapping[str, DiffKind]
-    ) -> None:
-        """A resource is about to be replaced; its creation and deletion follow as steps of their own."""
-        self.before("replace", old, new, replaces=replaces, detailed=detailed)
-        self.after("replace", old, new)
-
     def outputs(self, old: Resource, new: Resource) -> None:
         """A component has named its outputs."""
         self._emit("resOutputsEvent", {"metadata": _metadata("same", old, new), "planning": self._preview})

@@ -15,8 +15,9 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import alias_pb2, engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from engine.aliases import Alias
-from engine.deploy import Cancelled, Deployer, Registration
+from engine.deploy import Cancelled, Deployer
 from engine.errors import EngineError, InputError, StateError, Unsupported
+from engine.registration import Registration
 from engine.steps import Goal
 from engine.urn import STACK_TYPE, make_urn, provider_package
 from engine.values import Object

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.deploy import Deployer, Scope
+from engine.deploy import Deployer
 from engine.dynamic import DynamicProvider
 from engine.errors import EngineError, ProgramError
 from engine.events import Events, Listener
@@ -20,6 +20,7 @@ from engine.policy import PolicyPacks
 from engine.program import Program
 from engine.providers import Factory, Providers
 from engine.refresh import refresh, settle
+from engine.registration import Scope
 from engine.removal import delete_all, targeted, unwanted
 from engine.session import Place, Session, open_session
 from engine.state import State

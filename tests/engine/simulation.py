@@ -9,12 +9,13 @@ from typing import Any
 
 from engine.aliases import Alias
 from engine.crypto import Crypter
-from engine.deploy import Cancelled, Deployer, Outcome, Registration, Scope
+from engine.deploy import Cancelled, Deployer
 from engine.errors import EngineError
 from engine.events import Event, Events
 from engine.journal import Journal
 from engine.providers import Factory, Providers
 from engine.refresh import refresh, settle
+from engine.registration import Outcome, Registration, Scope
 from engine.removal import delete_all, targeted, unwanted
 from engine.resource import Resource
 from engine.state import Deployment, StackFiles, State, load_deployment, save_checkpoint

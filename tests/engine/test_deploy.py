@@ -48,6 +48,19 @@ def test_replaces_by_creating_before_deleting(stack: Simulation) -> None:
     assert list(stack.cloud.objects) == [ran["a"].id] != [old]
 
 
+def test_a_replacement_that_fails_does_not_count(stack: Simulation) -> None:
+    def refuse(method: str, name: str) -> None:
+        if method == "create":
+            raise ProviderError("no room")
+
+    stack.cloud.immutable.add("zone")
+    stack.up([Want("a", {"zone": 1})])
+    stack.cloud.before = refuse
+    ran = stack.up([Want("a", {"zone": 2})])
+    assert ran.errors == ["no room"]
+    assert ran.changes == {"same": 1}
+
+
 @pytest.mark.parametrize("by_provider", [True, False])
 def test_replaces_by_deleting_before_creating(stack: Simulation, by_provider: bool) -> None:
     stack.cloud.immutable.add("zone")
