@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import cast
+from urllib.parse import urlencode
 
 from components.hub_network import HUB_PORT, PROXY_API_PORT
 from components.hub_sign_in import SignIn
@@ -39,6 +40,7 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
             "token_url": sign_in.token_url,
             "userinfo_url": sign_in.userinfo_url,
             "callback_url": hub_url(workspace, profile, CALLBACK),
+            "sign_out_url": _sign_out_url(workspace, profile, sign_in),
             "groups_claim": sign_in.groups_claim,
             "group": sign_in.group,
         },
@@ -49,6 +51,14 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
         "proxy_api_url": f"http://{service_host('proxy-api', workspace, profile)}:{PROXY_API_PORT}",
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _sign_out_url(workspace: Workspace, profile: Profile, sign_in: SignIn) -> str | None:
+    """Where signing out of the hub leads: to the issuer, and back (OpenID Connect RP-Initiated Logout 1.0, §2)."""
+    if sign_in.sign_out_url is None:
+        return None
+    back = {"client_id": sign_in.client_id, "post_logout_redirect_uri": hub_url(workspace, profile, "/")}
+    return f"{sign_in.sign_out_url}?{urlencode(back)}"
 
 
 def _member(member: Member) -> dict[str, str]:

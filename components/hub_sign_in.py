@@ -30,6 +30,8 @@ class SignIn:
     own_authority: bool
     """Whether the stack's own authority signed its certificate; otherwise one that Debian trusts."""
     groups_claim: str = "groups"
+    sign_out_url: str | None = None
+    """Where browsers end their session at the issuer; None where it has no such page."""
 
 
 def sign_in(workspace: Workspace, profile: Profile) -> SignIn:
@@ -46,6 +48,7 @@ def sign_in(workspace: Workspace, profile: Profile) -> SignIn:
             destination=Destination(named.port, cidrs=named.cidrs),
             own_authority=False,
             groups_claim=named.groups_claim,
+            sign_out_url=named.sign_out_url,
         )
     installed = issuer(profile)
     pods = PodSelector(namespace=NAMESPACE, pod_labels=dict(LABELS))
@@ -58,4 +61,5 @@ def sign_in(workspace: Workspace, profile: Profile) -> SignIn:
         group=group,
         destination=Destination(ROUTED_PORT, pods=pods),
         own_authority=True,
+        sign_out_url=installed.sign_out_url,
     )

@@ -105,6 +105,12 @@ class Issuer(_Part):
     authorize_url: str = Field(pattern=r"https://.+", description="Where browsers are sent to sign in.")
     token_url: str = Field(pattern=r"https://.+", description="Where a hub exchanges a code for tokens.")
     userinfo_url: str = Field(pattern=r"https://.+", description="Where a hub asks who signed in.")
+    sign_out_url: str | None = Field(
+        default=None,
+        pattern=r"https://.+",
+        description="Where browsers end their session (OpenID Connect RP-Initiated Logout 1.0); null if it has no such "
+        "page: who signs out of a hub is then still signed in at the issuer.",
+    )
     groups_claim: str = Field(default="groups", description="Claim with the groups that somebody is a member of.")
     cidrs: list[str] = Field(min_length=1, description="Address ranges that hubs reach the issuer at.")
     port: int = Field(default=443, ge=1, le=65535)

@@ -78,6 +78,11 @@ class Issuer:
         return f"{self.public}/protocol/openid-connect/auth"
 
     @property
+    def sign_out_url(self) -> str:
+        """Where browsers end their session."""
+        return f"{self.public}/protocol/openid-connect/logout"
+
+    @property
     def token_url(self) -> str:
         """Where a hub exchanges a code for tokens."""
         return f"{self.back_channel}/protocol/openid-connect/token"

@@ -97,6 +97,14 @@ class Researcher:
         page.click("#stop")
         page.get_by_role("button", name="Start My Server").wait_for()
 
+    def sign_out(self, station: str) -> None:
+        """Follow the hub's own way out, as far as the page that asks who one is."""
+        page = self.window.page
+        self.window.open(f"{self.hub}hub/logout")
+        page.click("#kc-logout")
+        page.locator('input[name="password"]').wait_for()
+        self.window.photograph(station)
+
     def refusal(self, hub: str, station: str) -> str:
         """Open a hub that refuses; returns what its page says."""
         answer = self.window.open(hub)

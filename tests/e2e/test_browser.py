@@ -90,6 +90,12 @@ def test_python_and_r_run_in_notebooks(printed: dict[str, str]) -> None:
     assert printed == {"python": "3 42\n", "r": "R 42"}
 
 
+def test_who_signs_out_of_the_hub_is_signed_out_of_the_issuer(paul: Researcher) -> None:
+    """Or the next person at the same browser would be let in without a password."""
+    paul.sign_out("signed-out")
+    paul.signed_in("signed-in-again")
+
+
 PROBE = """
 import errno, json, socket
 from concurrent.futures import ThreadPoolExecutor

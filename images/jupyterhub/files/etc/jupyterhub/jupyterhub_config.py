@@ -45,6 +45,8 @@ c.MemberAuthenticator.authorize_url = settings.sign_in.authorize_url
 c.MemberAuthenticator.token_url = settings.sign_in.token_url
 c.MemberAuthenticator.userdata_url = settings.sign_in.userinfo_url
 c.MemberAuthenticator.oauth_callback_url = settings.sign_in.callback_url
+# A session that went on at the issuer would let the next person at the same browser in.
+c.MemberAuthenticator.logout_redirect_url = settings.sign_in.sign_out_url or ""
 c.MemberAuthenticator.scope = ["openid", "profile", "email"]
 c.MemberAuthenticator.username_claim = "sub"
 c.MemberAuthenticator.auto_login = True

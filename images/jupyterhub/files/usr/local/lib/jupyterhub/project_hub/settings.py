@@ -41,6 +41,8 @@ class SignIn(_Part):
     token_url: str
     userinfo_url: str
     callback_url: str
+    sign_out_url: str | None = None
+    """Where browsers end their session at the issuer; None where it has no such page."""
     groups_claim: str
     group: str
     """The group of the issuer that the project's members are in."""
