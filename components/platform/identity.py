@@ -201,6 +201,8 @@ class Identity(pulumi.ComponentResource):
 
     administration: Administration
     """How the realm's resources reach it."""
+    server: StatefulSet
+    """It answers to the program when this is ready; to browsers, when its route is too."""
 
     def __init__(
         self,
@@ -232,7 +234,7 @@ class Identity(pulumi.ComponentResource):
             self._service_account(manifests),
         ]
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        StatefulSet(name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after)
+        self.server = StatefulSet(name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after)
         self.register_outputs({"issuer": manifests.issuer.public})
 
     def _service_account(self, manifests: IdentityManifests) -> ServiceAccount:

@@ -113,5 +113,5 @@ class PlatformLayer(pulumi.ComponentResource):
         self, manifests: IdentityManifests, administrator: pulumi.Input[str], ready: pulumi.ResourceOptions
     ) -> SignInRealm:
         installed = Identity("identity", manifests, self.authority, administrator, self.gateway, ready)
-        after = pulumi.ResourceOptions(parent=self, depends_on=[installed])
+        after = pulumi.ResourceOptions(parent=self, depends_on=[installed.server])
         return SignInRealm(identity.REALM, installed.administration, "Cloison", manifests.protect, after)

@@ -155,12 +155,19 @@ def _ready(browser: Browser, model: str) -> bool:
 
 
 def _restart_of_hub(project: Project) -> float:
-    """Seconds from the end of a hub's pod to the answer of the next."""
+    """Seconds from the declaration of a hub's pod to its answer, while no other is there."""
+    _scale(project, 0)
     label = "app.kubernetes.io/component=hub"
-    project.platform.kubectl("delete", "pod", "-n", f"project-{PROJECT}", "-l", label, "--wait=true")
+    pods = ("get", "pods", "-n", f"project-{PROJECT}", "-l", label, "-o", "name")
+    _until(lambda: not project.platform.kubectl(*pods), "the end of the hub's pod")
     began = time.monotonic()
+    _scale(project, 1)
     _until(lambda: _hub_answers(project, PROJECT), "an answer of the restarted hub")
     return time.monotonic() - began
+
+
+def _scale(project: Project, replicas: int) -> None:
+    project.platform.kubectl("scale", "deployment/hub", "-n", f"project-{PROJECT}", f"--replicas={replicas}")
 
 
 def _hub_answers(project: Project, name: str) -> bool:
