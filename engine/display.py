@@ -15,6 +15,9 @@ from engine.urn import STACK_TYPE, Urn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OUTPUT_LENGTH = 160
+"""Characters of an output that are shown without being asked for."""
+
 _SIGNS = {
     "same": (" ", ""),
     "create": ("+", "green"),
@@ -220,8 +223,15 @@ class Display:
             old, new = self._old_outputs.get(key), self._outputs.get(key)
             if old != new:
                 sign, style = _SIGNS["create" if old is None else "delete" if new is None else "update"]
-                shown = json.dumps(new if new is not None else old)
+                shown = self._shown(new if new is not None else old)
                 self._console.print(Text.assemble((f" {sign} ", style), f"{key}: {shown}"))
+
+    def _shown(self, value: object) -> str:
+        """An output in one line; a long one whole only where details were asked for."""
+        text = json.dumps(value)
+        if self._details or len(text) <= OUTPUT_LENGTH:
+            return text
+        return f"{text[:OUTPUT_LENGTH]}… ({len(text)} characters; --diff shows all)"
 
 
 def _parent(step: Event) -> str:

@@ -34,6 +34,7 @@ ProjectName = Annotated[str, typer.Argument(help="Name of a research project: a 
 ProjectFolder = Annotated[Path, typer.Option("--project", help="Folder of the Pulumi project.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: of a run, the events of Pulumi's engine, one a line.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Show each changed property.")]
 
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -74,18 +75,26 @@ def images(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json:
 
 
 @application.command()
-def preview(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
+def preview(
+    stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, diff: Diff = False, as_json: Json = False
+) -> None:
     """Show what `up` would do, and change nothing."""
     chosen = _checked(project, stack)
     engine = _engine(chosen)
     refuse_lost_data(Deployed.read(engine, chosen).volumes, chosen.workspaces())
-    engine.run(chosen, "preview", _options(as_json=as_json))
+    engine.run(chosen, "preview", _options(diff=diff, as_json=as_json))
 
 
 @application.command()
-def up(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, yes: Yes = False, as_json: Json = False) -> None:
+def up(
+    stack: StackName = LOCAL,
+    project: ProjectFolder = CHECKOUT,
+    yes: Yes = False,
+    diff: Diff = False,
+    as_json: Json = False,
+) -> None:
     """Make the cluster what the workspace files say, and print where each project finds its tools."""
-    _bring_up(_checked(project, stack), yes=yes, as_json=as_json)
+    _bring_up(_checked(project, stack), _options(yes=yes, diff=diff, as_json=as_json), as_json=as_json)
 
 
 @application.command()
@@ -219,10 +228,10 @@ def _deployed(project: Path, stack: str, *, show_secrets: bool = False) -> Deplo
     return Deployed.read(choose_engine(chosen), chosen, show_secrets=show_secrets)
 
 
-def _bring_up(stack: Stack, *, yes: bool, as_json: bool) -> None:
+def _bring_up(stack: Stack, options: Sequence[str], *, as_json: bool) -> None:
     engine = _engine(stack)
     refuse_lost_data(Deployed.read(engine, stack).volumes, stack.workspaces())
-    engine.run(stack, "up", _options(yes=yes, as_json=as_json))
+    engine.run(stack, "up", options)
     deployed = Deployed.read(engine, stack)
     portal.write(stack, deployed)
     if not as_json:
@@ -236,7 +245,7 @@ def _change_state(stack: Stack, name: str, state: str, *, yes: bool, as_json: bo
     set_state(file, state, _today())
     stack.workspaces()
     try:
-        _bring_up(stack, yes=yes, as_json=as_json)
+        _bring_up(stack, _options(yes=yes, as_json=as_json), as_json=as_json)
     except EngineFailedError:
         talk.print(f"{file} says `state: {state}`; `cloison up` finishes what was begun.", style="yellow")
         raise
@@ -252,5 +261,7 @@ def _engine(stack: Stack) -> Engine:
     return engine
 
 
-def _options(*, yes: bool = False, as_json: bool = False) -> Sequence[str]:
-    return [*(["--yes"] if yes else []), *(["--json"] if as_json else [])]
+def _options(*, yes: bool = False, diff: bool = False, as_json: bool = False) -> Sequence[str]:
+    """Options as both engines spell them."""
+    given = {"--yes": yes, "--diff": diff, "--json": as_json}
+    return [option for option, wanted in given.items() if wanted]

@@ -178,6 +178,18 @@ def test_secrets_are_masked_in_what_a_person_sees(project: Project) -> None:
     assert "hunter" not in out.getvalue()
 
 
+def test_a_long_output_is_shown_whole_only_with_details(project: Project) -> None:
+    project.write("import pulumi\npulumi.export('text', 'x' * 500)\n")
+    shown = {}
+    for details in (False, True):
+        out = io.StringIO()
+        listener = Display(Console(file=out, width=1000), details=details)
+        preview(replace(project.options(), listeners=[listener]))
+        shown[details] = next(line for line in out.getvalue().splitlines() if "text" in line)
+    assert shown[False].endswith("x… (502 characters; --diff shows all)")
+    assert shown[True].endswith(f'{"x" * 500}"')
+
+
 def test_the_module_can_be_run() -> None:
     done = subprocess.run([sys.executable, "-m", "engine", "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
