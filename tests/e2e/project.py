@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_urlsafe
@@ -111,11 +112,11 @@ class Project:
         return cast("list[dict[str, Any]]", json.loads(printed)["items"])
 
 
-def load_images(platform: Platform) -> dict[str, str]:
-    """Put every image of the stack on a platform's node; returns their references, by name."""
-    command = [sys.executable, "-m", "images", "build", "--json", *IMAGES]
+def load_images(platform: Platform, names: Sequence[str] = IMAGES) -> dict[str, str]:
+    """Put images on a platform's node, those of the stack if none is named; returns their references, by name."""
+    command = [sys.executable, "-m", "images", "build", "--json", *names]
     built = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
-    wanted = [image for image in built if image["name"] in IMAGES]
+    wanted = [image for image in built if image["name"] in names]
     for image in wanted:
         platform.containerd.load(Path(image["archive"]))
     return {image["name"]: image["reference"] for image in wanted}

@@ -18,12 +18,14 @@ from ruamel.yaml import YAML
 from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
+from tests.e2e.project import load_images
 from tests.samples import ROOT
 
 pytestmark = [pytest.mark.platform, pytest.mark.timeout(900)]
 
 PROGRAM = Path(__file__).parent / "programs" / "gateway"
 OWN, ECHO = "platform-gateway", "platform-echo"
+IMAGES = ("envoy", "envoy-gateway", "agnhost")
 HOST = "echo.gateway.platform-gateway.localhost"
 CONTROLLER = f"system:serviceaccount:{OWN}:envoy-gateway"
 REFUSED_SECONDS = 3
@@ -85,17 +87,6 @@ class Deployed:
         return json.loads(self.platform.kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
 
 
-def _images(platform: Platform) -> dict[str, str]:
-    """References of the images, present on the platform's node."""
-    wanted = ("envoy", "envoy-gateway", "agnhost")
-    command = [sys.executable, "-m", "images", "build", "--json", *wanted]
-    built = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
-    chosen = [each for each in built if each["name"] in wanted]
-    for each in chosen:
-        platform.containerd.load(Path(each["archive"]))
-    return {each["name"]: each["reference"] for each in chosen}
-
-
 def _configure(folder: Path, platform: Platform) -> None:
     """Point a copy of the program at the platform."""
     yaml = YAML()
@@ -103,7 +94,7 @@ def _configure(folder: Path, platform: Platform) -> None:
     content["cluster"]["kubeconfig"] = str(platform.kubeconfig)
     content["exposure"]["gateway"]["port"] = platform.ports.tls
     yaml.dump(content, folder / "local.yaml")
-    settings = {"gateway:profiles": str(folder), "gateway:images": _images(platform)}
+    settings = {"gateway:profiles": str(folder), "gateway:images": load_images(platform, IMAGES)}
     yaml.dump({"config": settings}, folder / "Pulumi.test.yaml")
 
 

@@ -1,11 +1,7 @@
 """A project's hub on the local platform: who comes in, what is started for them, what it reaches, and how it ends."""
 
 import datetime as dt
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,6 +11,7 @@ from local.errors import PlatformError
 from local.platform import Platform
 from tests.components.rendering import Manifest
 from tests.e2e.hub import ISSUER, Hub
+from tests.e2e.project import load_images
 from tests.samples import cohort
 from workspaces.model import Workspace
 
@@ -64,14 +61,7 @@ def _expired() -> Workspace:
 
 @pytest.fixture(scope="module")
 def images(platform: Platform) -> dict[str, str]:
-    """References of the images, present on the node."""
-    command = [sys.executable, "-m", "images", "build", "--json", "jupyterhub", "jupyterlab"]
-    built = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    present = platform.containerd.images()
-    for image in built:
-        if image["reference"] not in present:
-            platform.containerd.load(Path(image["archive"]))
-    return {image["name"]: image["reference"] for image in built}
+    return load_images(platform, ("jupyterhub", "jupyterlab"))
 
 
 @pytest.fixture(scope="module")

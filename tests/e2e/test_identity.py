@@ -24,6 +24,7 @@ from local import waiting
 from local.errors import PlatformError
 from local.platform import Platform
 from tests.e2e.browser import Page
+from tests.e2e.project import load_images
 from tests.e2e.sign_in import Authenticator, Client, Person, asked_for, claims, code_of
 from tests.samples import ROOT
 
@@ -110,17 +111,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _images(platform: Platform) -> dict[str, str]:
-    """References of the images, present on the platform's node."""
-    wanted = ("envoy", "envoy-gateway", "keycloak", "agnhost")
-    command = [sys.executable, "-m", "images", "build", "--json", *wanted]
-    built = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
-    chosen = [each for each in built if each["name"] in wanted]
-    for each in chosen:
-        platform.containerd.load(Path(each["archive"]))
-    return {each["name"]: each["reference"] for each in chosen}
-
-
 def _profile(folder: Path, platform: Platform) -> None:
     """Write the local profile, pointed at the platform."""
     yaml = YAML()
@@ -133,7 +123,7 @@ def _profile(folder: Path, platform: Platform) -> None:
 
 @pytest.fixture(scope="module")
 def images(platform: Platform) -> dict[str, str]:
-    return _images(platform)
+    return load_images(platform, ("envoy", "envoy-gateway", "keycloak", "agnhost"))
 
 
 @pytest.fixture(scope="module")
