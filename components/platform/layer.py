@@ -20,8 +20,14 @@ from components.platform.gateway import Gateway, GatewayManifests, gateway_manif
 from components.platform.identity import Identity, IdentityManifests, identity_manifests
 from components.platform.namespaces import PlatformNamespace
 from components.realm_accounts import User
+from components.realm_api import SECRET_KEY, SECRET_VARIABLE
 from stacks.profile import Profile
 from workspaces.model import Workspace
+
+NO_ADMINISTRATOR = (
+    f"{SECRET_KEY} is missing, with which the Keycloak of this stack is declared: "
+    f"`pulumi config set --secret {SECRET_KEY} VALUE`, or give it in the variable {SECRET_VARIABLE}"
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,9 @@ class PlatformLayer(pulumi.ComponentResource):
             projects: the workspaces.
             administrator: secret that an installed Keycloak is declared with; None where there is none.
             opts: usual resource options; the Kubernetes provider comes with them.
+
+        Raises:
+            pulumi.RunError: a Keycloak is to be installed, and the stack holds no secret for its administrator.
         """
         super().__init__("cloison:index:PlatformLayer", name, {"profile": profile.name}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -102,16 +111,17 @@ class PlatformLayer(pulumi.ComponentResource):
             before.append(PlatformNamespace(identity.NAMESPACE, identity.PART, profile, child))
         ready = pulumi.ResourceOptions(parent=self, depends_on=before)
         self.gateway = Gateway("gateway", profile, manifests.gateway, self.authority, ready)
-        self.realm, self.accounts = None, {}
-        if manifests.identity and administrator is not None:
-            self.realm = self._sign_in(manifests.identity, administrator, ready)
-            if profile.identity.demonstration_accounts:
-                self.accounts = demonstration_accounts(self.realm, projects)
+        self.realm = self._sign_in(manifests.identity, administrator, ready) if manifests.identity else None
+        self.accounts = {}
+        if self.realm and profile.identity.demonstration_accounts:
+            self.accounts = demonstration_accounts(self.realm, projects)
         self.register_outputs({})
 
     def _sign_in(
-        self, manifests: IdentityManifests, administrator: pulumi.Input[str], ready: pulumi.ResourceOptions
+        self, manifests: IdentityManifests, administrator: pulumi.Input[str] | None, ready: pulumi.ResourceOptions
     ) -> SignInRealm:
+        if administrator is None:
+            raise pulumi.RunError(NO_ADMINISTRATOR)
         installed = Identity("identity", manifests, self.authority, administrator, self.gateway, ready)
         after = pulumi.ResourceOptions(parent=self, depends_on=[installed.server])
         return SignInRealm(identity.REALM, installed.administration, "Cloison", manifests.protect, after)

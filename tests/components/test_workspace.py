@@ -123,6 +123,18 @@ def test_an_issuer_of_somebody_else_needs_the_client_s_secret() -> None:
         declared(build)
 
 
+def test_a_keycloak_needs_its_administrator_s_secret() -> None:
+    profile, project = local_profile(), workspace(cohort())
+    images = dict.fromkeys(needed_images(profile, [project]), "image")
+
+    def build() -> None:
+        manifests = platform_manifests(profile, images, [], [project])
+        PlatformLayer("platform", profile, manifests, {}, [project], None)
+
+    with pytest.raises(pulumi.RunError, match="cloison:identityAdministrator is missing"):
+        declared(build)
+
+
 def test_where_the_provider_brings_gateway_and_issuer_neither_is_installed() -> None:
     profile = elsewhere(local_profile())
     stack = declared(lambda: declare_stack([workspace(cohort())], profile))
