@@ -201,8 +201,8 @@ class Identity(pulumi.ComponentResource):
 
     administration: Administration
     """How the realm's resources reach it."""
-    server: StatefulSet
-    """It answers to the program when this is ready; to browsers, when its route is too."""
+    answering: list[pulumi.Resource]
+    """What the program reaches it by: its realm stands on these alone. Browsers need its route too."""
 
     def __init__(
         self,
@@ -227,14 +227,15 @@ class Identity(pulumi.ComponentResource):
         super().__init__("cloison:index:Identity", name, {"issuer": manifests.issuer.public}, opts)
         self._name, self._child = name, pulumi.ResourceOptions(parent=self)
         self.administration = Administration(manifests.issuer.administration, authority.certificate)
-        self._network(manifests, authority, gateway)
+        front = self._network(manifests, authority, gateway)
         before = [
             self._database(manifests),
             *self._secrets(manifests, authority, administrator),
             self._service_account(manifests),
         ]
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        self.server = StatefulSet(name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after)
+        server = StatefulSet(name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after)
+        self.answering = [front, server]
         self.register_outputs({"issuer": manifests.issuer.public})
 
     def _service_account(self, manifests: IdentityManifests) -> ServiceAccount:
@@ -245,12 +246,14 @@ class Identity(pulumi.ComponentResource):
         claim, kept = manifests.database, pulumi.ResourceOptions(parent=self, protect=manifests.protect)
         return PersistentVolumeClaim(f"{self._name}-database", metadata=claim.metadata, spec=claim.spec, opts=kept)
 
-    def _network(self, manifests: IdentityManifests, authority: CertificateAuthority, gateway: pulumi.Resource) -> None:
+    def _network(
+        self, manifests: IdentityManifests, authority: CertificateAuthority, gateway: pulumi.Resource
+    ) -> Service:
         hubs, front = manifests.allow_hubs, manifests.service
         NetworkPolicy(f"{self._name}-allow-hubs", metadata=hubs.metadata, spec=hubs.spec, opts=self._child)
-        Service(self._name, metadata=front.metadata, spec=front.spec, opts=self._child)
         after = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
         Route(f"{self._name}-route", manifests.route, authority, after)
+        return Service(self._name, metadata=front.metadata, spec=front.spec, opts=self._child)
 
     def _secrets(
         self, manifests: IdentityManifests, authority: CertificateAuthority, administrator: pulumi.Input[str]

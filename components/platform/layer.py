@@ -123,5 +123,5 @@ class PlatformLayer(pulumi.ComponentResource):
         if administrator is None:
             raise pulumi.RunError(NO_ADMINISTRATOR)
         installed = Identity("identity", manifests, self.authority, administrator, self.gateway, ready)
-        after = pulumi.ResourceOptions(parent=self, depends_on=[installed.server])
+        after = pulumi.ResourceOptions(parent=self, depends_on=installed.answering)
         return SignInRealm(identity.REALM, installed.administration, "Cloison", manifests.protect, after)
