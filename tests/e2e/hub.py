@@ -84,6 +84,9 @@ class Hub:
         self.platform.kubectl.apply(yaml.safe_dump_all([*manifests, self._front()]))
         self.rolled_out("proxy")
         self.rolled_out("hub")
+        # A hub that is ready takes traffic only when the node's rules have followed.
+        browser = Browser(self.authority.certificate)
+        waiting.until(lambda: browser.get(self.url("/hub/health")).status == 200, "an answer of the hub", 30)
         return time.monotonic() - began
 
     def rolled_out(self, deployment: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from local import waiting
+from operations.answering import answers
 from tests.e2e.chromium import Account, Chromium, Window
 from tests.e2e.lab import Lab
 from tests.e2e.project import Project
@@ -48,6 +49,11 @@ class Stack:
     def pods(self, place: str, labels: str) -> list[dict[str, Any]]:
         """The pods of a namespace that a label selector finds."""
         return self.get(place, "pods", f"--selector={labels}")["items"]
+
+    def wait_for_hub(self, research_project: str) -> None:
+        """Wait until a hub answers: one that is ready takes traffic only when the node's rules have followed."""
+        address, authority = self.addresses[research_project], self.project.authority.read_text()
+        waiting.until(lambda: answers(address, authority), f"an answer of the hub of {research_project}", 30)
 
     def wait_for_the_end_of_servers(self, research_project: str) -> None:
         """Wait until no member's server runs."""

@@ -219,6 +219,7 @@ def test_a_frozen_project_refuses_at_once_and_keeps_its_data(
     claire.lab()
     volume = stack.get(namespace(COHORT), "persistentvolumeclaim", f"home-{CLAIRE}")["metadata"]["uid"]
     stack.project.cloison("freeze", COHORT, "--yes")
+    stack.wait_for_hub(COHORT)
     try:
         assert "The project is frozen." in claire.refusal(claire.hub, "refused-frozen")
         stack.wait_for_the_end_of_servers(COHORT)
@@ -226,6 +227,7 @@ def test_a_frozen_project_refuses_at_once_and_keeps_its_data(
         assert (kept["metadata"]["uid"], kept["status"]["phase"]) == (volume, "Bound")
     finally:
         stack.project.cloison("thaw", COHORT, "--yes")
+    stack.wait_for_hub(COHORT)
     assert claire.lab().outputs(NOTEBOOK) == printed["python"]
     claire.window.photograph("file-after-thaw")
 
@@ -247,6 +249,7 @@ def _restart_hub(stack: Stack, settings: str) -> None:
     stack.kubectl(place, "patch", "configmap", "hub-settings", "--type=merge", f"--patch={patch}")
     stack.kubectl(place, "delete", "pod", "--selector=app.kubernetes.io/component=hub")
     stack.kubectl(place, "rollout", "status", "deployment/hub", "--timeout=50s")
+    stack.wait_for_hub(COURSE)
 
 
 def test_an_ended_permit_refuses_at_once_and_ends_servers(stack: Stack, paul: Researcher, ended_permit: str) -> None:
