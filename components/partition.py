@@ -28,7 +28,7 @@ from components.naming import (
     namespace_name,
     project_labels,
 )
-from stacks.profile import PodSelector, Profile
+from stacks.profile import PodSecurity, PodSelector, Profile
 from workspaces.model import Workspace
 from workspaces.sizes import SIZES
 
@@ -42,6 +42,9 @@ HUB_DATABASE_GIB = 1
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Set by Kubernetes on every namespace; nobody can give it another value."""
+
+DENY_ALL: NetworkPolicySpecArgsDict = {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]}
+"""Closes a namespace both ways; every namespace that the program declares begins with it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,7 @@ def partition_manifests(workspace: Workspace, profile: Profile) -> PartitionMani
         quota=Manifest(_metadata(workspace, "workspace"), {"hard": _hard_limits(workspace)}),
         limits=Manifest(_metadata(workspace, "workspace"), _limits()),
         service_account=_metadata(workspace, SERVICE_ACCOUNT),
-        default_deny=Manifest(
-            _metadata(workspace, "default-deny"), {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]}
-        ),
+        default_deny=Manifest(_metadata(workspace, "default-deny"), DENY_ALL),
         allow_dns=Manifest(_metadata(workspace, "allow-dns"), _dns_only(profile.cluster.dns)),
     )
 
@@ -83,14 +84,13 @@ def _metadata(workspace: Workspace, name: str) -> ObjectMetaArgsDict:
 
 
 def _namespace(workspace: Workspace, profile: Profile) -> ObjectMetaArgsDict:
-    security = profile.cluster.pod_security
     return {
         "name": namespace_name(workspace),
         "labels": {
             **project_labels(workspace),
             DATA_CLASS_LABEL: workspace.data_class,
             PERMIT_EXPIRES_LABEL: workspace.permit.expires.isoformat(),
-            **_pod_security_labels(security.level, security.version),
+            **pod_security_labels(profile.cluster.pod_security),
         },
         "annotations": {
             TITLE_ANNOTATION: workspace.title,
@@ -99,12 +99,13 @@ def _namespace(workspace: Workspace, profile: Profile) -> ObjectMetaArgsDict:
     }
 
 
-def _pod_security_labels(level: str, version: str) -> dict[str, str]:
+def pod_security_labels(security: PodSecurity) -> dict[str, str]:
+    """Labels by which a namespace enforces a Pod Security level, and audits and warns of it."""
     prefix = "pod-security.kubernetes.io"
     labels: dict[str, str] = {}
     for mode in ("enforce", "audit", "warn"):
-        labels[f"{prefix}/{mode}"] = level
-        labels[f"{prefix}/{mode}-version"] = version
+        labels[f"{prefix}/{mode}"] = security.level
+        labels[f"{prefix}/{mode}-version"] = security.version
     return labels
 
 

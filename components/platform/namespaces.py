@@ -6,6 +6,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgsDict
 
 from components.manifests import Manifest
+from components.partition import DENY_ALL, pod_security_labels
 from stacks.profile import Profile
 
 PLATFORM_LABEL = "cloison/platform"
@@ -23,18 +24,12 @@ def platform_metadata(name: str, namespace: str, part: str) -> ObjectMetaArgsDic
 
 def namespace_manifest(name: str, part: str, profile: Profile) -> ObjectMetaArgsDict:
     """Build a namespace that enforces Pod Security ``restricted``."""
-    security = profile.cluster.pod_security
-    labels = platform_labels(part)
-    for mode in ("enforce", "audit", "warn"):
-        labels[f"pod-security.kubernetes.io/{mode}"] = security.level
-        labels[f"pod-security.kubernetes.io/{mode}-version"] = security.version
-    return {"name": name, "labels": labels}
+    return {"name": name, "labels": platform_labels(part) | pod_security_labels(profile.cluster.pod_security)}
 
 
 def default_deny_manifest(namespace: str, part: str) -> Manifest[NetworkPolicySpecArgsDict]:
     """Build the policy that denies all traffic, both ways."""
-    closed: NetworkPolicySpecArgsDict = {"pod_selector": {}, "policy_types": ["Ingress", "Egress"]}
-    return Manifest(platform_metadata("default-deny", namespace, part), closed)
+    return Manifest(platform_metadata("default-deny", namespace, part), DENY_ALL)
 
 
 class PlatformNamespace(pulumi.ComponentResource):

@@ -51,10 +51,8 @@ class Browser:
 
     def submit(self, page: Page, **fields: str) -> Page:
         """Fill in the form of a page and send it, with its hidden fields."""
-        action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
-        assert action, page.text
         data = urllib.parse.urlencode(hidden_fields(page) | fields).encode()
-        return self._open("POST", unescape(action[1]), data)
+        return self._open("POST", form_address(page), data)
 
     def cookie(self, name: str, path: str) -> str:
         """The value of the cookie with the longest path that covers this one."""
@@ -72,6 +70,13 @@ class Browser:
             answer = error
         text = cast("bytes", answer.read()).decode(errors="replace")
         return Page(int(answer.status or 0), str(answer.url), text)
+
+
+def form_address(page: Page) -> str:
+    """Where a page's form is sent."""
+    action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
+    assert action, page.text
+    return unescape(action[1])
 
 
 def hidden_fields(page: Page) -> dict[str, str]:

@@ -12,14 +12,13 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
-from html import unescape
 from http.client import HTTPMessage
 from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.error import HTTPError
 
 from local import waiting
-from tests.e2e.browser import Page, hidden_fields
+from tests.e2e.browser import Page, form_address, hidden_fields
 
 STEP_SECONDS = 30
 """A one-time password's life (RFC 6238)."""
@@ -103,12 +102,10 @@ class Person:
 
     def submit(self, page: Page, **fields: str) -> Page:
         """Fill in the form of a page and send it, with its hidden fields."""
-        action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
-        assert action, page.text
-        return self.open(unescape(action[1]), hidden_fields(page) | fields)
+        return self.open(form_address(page), hidden_fields(page) | fields)
 
     def password(self, client: Client, email: str, password: str) -> Page:
-        """Page the first page."""
+        """Answer the first page."""
         return self.submit(self.open(client.authorize_url()), username=email, password=password)
 
     def first_sign_in(self, client: Client, email: str, first: str, own: str) -> tuple[Page, Authenticator]:
