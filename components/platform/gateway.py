@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
@@ -24,7 +23,7 @@ from components.platform.envoy_gateway.installation import (
 )
 from components.platform.envoy_gateway.names import CLASS, PART
 from components.platform.namespaces import PlatformNamespace, platform_metadata
-from components.platform.routes import API_VERSION, GATEWAY, GATEWAY_NAMESPACE, LISTENER
+from components.platform.routes import API_VERSION, GATEWAY, GATEWAY_NAMESPACE, LISTENER, custom_resource
 from components.platform.secrets import tls_secret
 from stacks.profile import Profile
 
@@ -135,22 +134,12 @@ class Gateway(pulumi.ComponentResource):
             before.append(_certificate(self, name, manifests, manifests.certificate, authority, inside))
         if manifests.installation:
             before.append(EnvoyGateway(f"{name}-envoy", manifests.installation, inside))
-        gateway = self._custom(name, API_VERSION, "Gateway", manifests.gateway, before)
+        gateway = custom_resource(self, name, (API_VERSION, "Gateway"), manifests.gateway, before)
         if manifests.clients:
-            self._custom(f"{name}-clients", CLIENTS_API_VERSION, "ClientTrafficPolicy", manifests.clients, [gateway])
+            custom_resource(
+                self, f"{name}-clients", (CLIENTS_API_VERSION, "ClientTrafficPolicy"), manifests.clients, [gateway]
+            )
         self.register_outputs({"hosts": manifests.hosts})
-
-    def _custom(
-        self, name: str, api_version: str, kind: str, manifest: Manifest[Spec], after: Sequence[pulumi.Resource]
-    ) -> CustomResource:
-        return CustomResource(
-            name,
-            api_version=api_version,
-            kind=kind,
-            metadata=manifest.metadata,
-            spec=manifest.spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
-        )
 
 
 def _certificate(

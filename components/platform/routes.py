@@ -149,22 +149,36 @@ class Route(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         trusted = {"ca.crt": authority.certificate}
         known = ConfigMap(f"{name}-authority", metadata=manifests.authority, data=trusted, opts=child)
-        trust = self._custom(f"{name}-trust", "BackendTLSPolicy", manifests.trust, [known])
+        trust = custom_resource(self, f"{name}-trust", (API_VERSION, "BackendTLSPolicy"), manifests.trust, [known])
         if manifests.allow_gateway:
             allowed = manifests.allow_gateway
             NetworkPolicy(f"{name}-from-gateway", metadata=allowed.metadata, spec=allowed.spec, opts=child)
         # After the trust: for a moment without it the gateway would speak plain text to the tool.
-        self._custom(name, "HTTPRoute", manifests.route, [trust])
+        custom_resource(self, name, (API_VERSION, "HTTPRoute"), manifests.route, [trust])
         self.register_outputs({"hosts": manifests.route.spec["hostnames"]})
 
-    def _custom(
-        self, name: str, kind: str, manifest: Manifest[Spec], after: Sequence[pulumi.Resource]
-    ) -> CustomResource:
-        return CustomResource(
-            name,
-            api_version=API_VERSION,
-            kind=kind,
-            metadata=manifest.metadata,
-            spec=manifest.spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
-        )
+
+def custom_resource(
+    parent: pulumi.Resource,
+    name: str,
+    kind: tuple[str, str],
+    manifest: Manifest[Spec],
+    after: Sequence[pulumi.Resource],
+) -> CustomResource:
+    """Declare an object of a kind that Pulumi has no class for.
+
+    Args:
+        parent: the component it belongs to.
+        name: logical name, unique in the stack.
+        kind: version of its API, and its kind.
+        manifest: the object.
+        after: what it waits for.
+    """
+    return CustomResource(
+        name,
+        api_version=kind[0],
+        kind=kind[1],
+        metadata=manifest.metadata,
+        spec=manifest.spec,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=after),
+    )
