@@ -17,11 +17,10 @@ from components.realm_resource import (
     MARK,
     Administration,
     ObjectProvider,
-    Properties,
     RealmResource,
     adopted,
-    projected,
 )
+from components.remote_objects import Properties, projected
 
 CONFLICT = 409
 """HTTP status that Keycloak answers when an object of that name exists."""

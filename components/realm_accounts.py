@@ -11,7 +11,8 @@ import pulumi
 from typing_extensions import override
 
 from components.realm_api import AdministrationApi, AdministrationError
-from components.realm_resource import MARK, Administration, ObjectProvider, Properties, RealmResource, adopted
+from components.realm_resource import MARK, Administration, ObjectProvider, RealmResource, adopted
+from components.remote_objects import Properties
 
 CONFLICT = 409
 

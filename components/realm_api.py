@@ -12,6 +12,8 @@ from typing import Any
 from urllib3 import BaseHTTPResponse, PoolManager, Retry
 from urllib3.exceptions import HTTPError
 
+from components.remote_objects import whole_numbers
+
 SECRET_KEY = "cloison:identityAdministrator"  # noqa: S105 - the name of a setting
 """Where the stack's configuration holds the administrator's secret."""
 SECRET_VARIABLE = "CLOISON_IDENTITY_ADMINISTRATOR"  # noqa: S105 - the name of a variable
@@ -89,7 +91,7 @@ class AdministrationApi:
         headers = {"Authorization": f"Bearer {self._current_token()}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        text = None if body is None else json.dumps(_whole_numbers(body))
+        text = None if body is None else json.dumps(whole_numbers(body))
         return self._sent(method, f"/admin/realms{path}", retries=ONCE, fields=query, body=text, headers=headers)
 
     def _current_token(self) -> str:
@@ -127,12 +129,3 @@ def _reason(response: BaseHTTPResponse) -> str:
         return response.reason or ""
     known = ("errorMessage", "error_description", "error")
     return next((str(said[key]) for key in known if isinstance(said, dict) and said.get(key)), response.reason or "")
-
-
-def _whole_numbers(value: object) -> object:
-    """Numbers that came over Pulumi's protocol, which knows no integers, as the API wants them."""
-    if isinstance(value, Mapping):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

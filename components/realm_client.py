@@ -12,11 +12,10 @@ from components.realm_resource import (
     MARK,
     Administration,
     ObjectProvider,
-    Properties,
     RealmResource,
     adopted,
-    projected,
 )
+from components.remote_objects import Properties, projected
 
 CONFLICT = 409
 GROUPS_CLAIM = "groups"

@@ -26,7 +26,6 @@ from components.realm_resource import (
     Administration,
     ObjectProvider,
     adopted,
-    projected,
 )
 from components.realm_settings import (
     PASSWORD_AND_CODE,
@@ -36,6 +35,7 @@ from components.realm_settings import (
     required_actions,
     user_profile,
 )
+from components.remote_objects import projected
 from tests.components.rendering import Declared, declared
 from tests.samples import cohort, workspace
 
