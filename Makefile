@@ -15,6 +15,10 @@ LOCK := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --gen
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
+# Where the local stack's key store hands out its shares, once, and where they are read from when it starts sealed. They
+# are the operator's: move the file away, and name it when the key store is to be opened.
+export CLOISON_VAULT_SHARES ?= $(HOME)/cloison-shares.json
+
 up: $(VENV)/runtime $(if $(filter local,$(STACK)),platform) ## fresh clone to addresses where researchers sign in
 	$(CLOISON) up --stack $(STACK) --yes
 	$(CLOISON) smoke --stack $(STACK)

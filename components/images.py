@@ -13,7 +13,7 @@ def needed_images(profile: Profile, projects: Iterable[Workspace]) -> list[str]:
         profile: the provider's capabilities; what the provider brings needs no image.
         projects: the workspaces.
     """
-    names = {"jupyterhub"}
+    names = {"jupyterhub", "vault"}
     if profile.exposure.gateway.class_name is None:
         names |= {"envoy", "envoy-gateway"}
     if profile.identity.issuer is None:

@@ -1,4 +1,4 @@
-"""A project's environment inside its partition: who may sign in, and the hub that starts the tools."""
+"""A project's environment inside its partition: who may sign in, the hub that starts the tools, its own keys."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from components.access import ProjectAccess, ToolAddresses
 from components.hub_settings import CALLBACK, hub_url
 from components.hub_sign_in import sign_in
 from components.jupyterhub import JupyterHub, hub_manifests
+from components.keys import ProjectKeys, key_manifests
 from components.platform.layer import PlatformLayer
 from stacks.profile import Profile
 from workspaces.model import Workspace as Project
@@ -45,6 +46,8 @@ class Workspace(pulumi.ComponentResource):
         secret = self._client_secret(project, profile, platform, client_secret)
         child = pulumi.ResourceOptions(parent=self)
         JupyterHub(project.name, project, manifests, platform.authority, secret, platform.gateway, child)
+        after = pulumi.ResourceOptions(parent=self, depends_on=platform.keys.engines)
+        ProjectKeys(f"{project.name}-keys", key_manifests(project, profile), platform.keys.server, after)
         self.summary = Summary.of(project, hub_url(project, profile, "/"))
         self.register_outputs({"url": hub_url(project, profile, "/")})
 

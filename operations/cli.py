@@ -11,7 +11,7 @@ from rich.console import Console
 
 from components.images import needed_images
 from documents import InvalidDocumentsError
-from operations import portal, printing
+from operations import key_store, portal, printing
 from operations.answering import sign_in_pages
 from operations.deployed import Deployed
 from operations.editing import set_state, write_new
@@ -101,10 +101,32 @@ def up(
 def status(stack: StackName = LOCAL, project: ProjectFolder = CHECKOUT, as_json: Json = False) -> None:
     """Show each project's state, permit and members, and whether its hub answers. Status 1 when one is not well."""
     chosen = _checked(project, stack)
-    found = standings(Deployed.read(choose_engine(chosen), chosen), chosen.workspaces(), _today())
+    deployed = Deployed.read(choose_engine(chosen), chosen)
+    found = standings(deployed, chosen.workspaces(), _today())
+    keys = key_store.condition(chosen, deployed)
     printing.as_json([each.as_dict() for each in found]) if as_json else printing.standings(found)
-    if not all(each.well for each in found):
+    closed = deployed.has_key_store and keys != "open"
+    if closed:
+        talk.print(f"! the key store is {keys}: `cloison unseal` opens it", style="red", markup=False)
+    if closed or not all(each.well for each in found):
         raise typer.Exit(1)
+
+
+@application.command()
+def unseal(
+    shares: Annotated[
+        Path | None, typer.Option("--shares", help="File of shares, as it was handed out; else $CLOISON_VAULT_SHARES.")
+    ] = None,
+    new_token: Annotated[bool, typer.Option("--new-token", help="Issue the operator's token anew.")] = False,
+    stack: StackName = LOCAL,
+    project: ProjectFolder = CHECKOUT,
+    as_json: Json = False,
+) -> None:
+    """Open the key store with the operator's shares, after it was sealed or started anew."""
+    chosen = Stack(project, stack)
+    chosen.profile()
+    found = key_store.unseal(chosen, Deployed.read(choose_engine(chosen), chosen), shares, new_token=new_token)
+    printing.as_json({"key_store": found}) if as_json else typer.echo(f"the key store is {found}")
 
 
 @application.command()
@@ -192,7 +214,9 @@ def destroy(
     chosen = Stack(project, stack)
     chosen.profile()
     engine = _engine(chosen)
-    refuse_unended(Deployed.read(engine, chosen).volumes, "destroy")
+    before = Deployed.read(engine, chosen)
+    refuse_unended(before.volumes, "destroy")
+    key_store.require_open(chosen, before)
     engine.run(chosen, "destroy", _options(yes=yes, as_json=as_json))
 
 
@@ -230,7 +254,9 @@ def _deployed(project: Path, stack: str, *, show_secrets: bool = False) -> Deplo
 
 def _bring_up(stack: Stack, options: Sequence[str], *, as_json: bool) -> None:
     engine = _engine(stack)
-    refuse_lost_data(Deployed.read(engine, stack).volumes, stack.workspaces())
+    before = Deployed.read(engine, stack)
+    refuse_lost_data(before.volumes, stack.workspaces())
+    key_store.require_open(stack, before)
     engine.run(stack, "up", options)
     deployed = Deployed.read(engine, stack)
     portal.write(stack, deployed)

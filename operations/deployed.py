@@ -11,6 +11,7 @@ from workspaces.summary import Summary
 
 VOLUME = "kubernetes:core/v1:PersistentVolumeClaim"
 STACK = "pulumi:pulumi:Stack"
+KEY_STORE = "cloison:index:KeyStore"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Deployed:
     """Of the demonstration accounts, by address; empty unless they were asked for. Secret."""
     volumes: Sequence[Volume]
     """Those that nobody gave up: projects that have ended have none."""
+    has_key_store: bool
+    """Whether a key store was brought up, so that it must be open for the next run."""
 
     @classmethod
     def read(cls, engine: Engine, stack: Stack, *, show_secrets: bool = False) -> Self:
@@ -51,6 +54,7 @@ class Deployed:
             cast("str | None", outputs.get("authority")),
             cast("Mapping[str, str]", outputs.get("first_passwords") or {}) if show_secrets else {},
             [_volume(each) for each in resources if each["type"] == VOLUME and _of_a_project(each)],
+            any(each["type"] == KEY_STORE for each in resources),
         )
 
 

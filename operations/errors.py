@@ -3,6 +3,7 @@
 OperationError
 ├── UsageError       what was asked cannot be done; nothing was contacted
 ├── EngineFailedError    the engine ended with an error, which it has shown
+├── KeyStoreClosedError  the key store is sealed, or cannot be reached
 └── NotAnsweringError    a tool does not do what a researcher expects of it
 """
 
@@ -25,6 +26,10 @@ class EngineFailedError(OperationError):
     def __init__(self, command: str, status: int) -> None:
         self.status = status
         super().__init__(f"{command} failed with status {status}; what it says above names the resource and the reason")
+
+
+class KeyStoreClosedError(OperationError):
+    """The key store is sealed, or cannot be reached: nothing can be declared in it."""
 
 
 class NotAnsweringError(OperationError):

@@ -11,6 +11,7 @@ from typing import cast
 from ruamel.yaml import YAML
 
 from components.realm_api import SECRET_VARIABLE
+from components.vault_api import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 from operations.errors import UsageError
 from stacks.profile import Profile, load_profile
 from workspaces.loading import load_workspaces
@@ -67,6 +68,8 @@ class Stack:
             variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_machine_secret("passphrase"))
         if self.is_local and SECRET_VARIABLE not in variables:
             variables[SECRET_VARIABLE] = _machine_secret("identity-administrator").read_text()
+        if self.is_local and not {TOKEN_VARIABLE, TOKEN_FILE_VARIABLE} & variables.keys():
+            variables[TOKEN_FILE_VARIABLE] = str(_machine_folder() / "vault-token")
         return variables
 
 
@@ -77,7 +80,7 @@ def _configuration(file: Path) -> Mapping[str, object]:
 
 def _machine_secret(name: str) -> Path:
     """A file with a secret of this machine's, drawn on first use and readable by its owner alone."""
-    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "cloison"
+    folder = _machine_folder()
     file = folder / name
     if not file.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,3 +89,8 @@ def _machine_secret(name: str) -> Path:
         draft.write_text(secrets.token_urlsafe(32))
         draft.replace(file)
     return file
+
+
+def _machine_folder() -> Path:
+    """Where this machine keeps what is its own."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "cloison"

@@ -137,6 +137,49 @@ class Identity(_Part):
         return self
 
 
+class Seal(_Part):
+    """What opens the key store when it starts (Vault and OpenBao: `seal`)."""
+
+    type: Literal["shamir", "kmip", "transit", "pkcs11", "azurekeyvault", "awskms", "gcpckms", "ocikms"] = Field(
+        description="shamir: the operators' shares, given by `cloison unseal`; every other opens it by itself."
+    )
+    settings: dict[str, str] = Field(default_factory=dict, description="The seal's own settings; nothing secret.")
+    environment_secret: str | None = Field(
+        default=None,
+        description="Secret in the key store's namespace, kept by the operator, whose entries become variables of the "
+        "server: what the seal needs and a file must not hold.",
+    )
+    cidrs: list[str] = Field(default_factory=list, description="Address ranges of what the seal asks, if it asks.")
+    port: int = Field(default=443, ge=1, le=65535)
+    shares: int = Field(default=5, ge=1, le=20, description="Shares that are handed out when it is initialised.")
+    threshold: int = Field(default=3, ge=1, le=20, description="How many of them open it, or recover it.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.threshold > self.shares:
+            raise refused(
+                f"asks for more shares than the {self.shares} there are",
+                "lower it, or raise `shares`",
+                at=("threshold",),
+            )
+        if self.shares > 1 and self.threshold == 1:
+            raise refused("lets each holder of a share open it alone", "write 2 or more", at=("threshold",))
+        if self.type == "shamir" and (self.settings or self.cidrs or self.environment_secret):
+            raise refused("has settings, but `shamir` asks nobody", "remove them, or name the seal they are for")
+        return self
+
+
+class Keys(_Part):
+    """Where the projects' keys are: a Vault that the program installs."""
+
+    administration: str = Field(
+        pattern=r"https://[^/]+",
+        description="Address of its API as the machine that runs the program reaches it, never through the gateway; "
+        "its certificate is made for that name.",
+    )
+    seal: Seal
+
+
 class Registry(_Part):
     """Where the cluster finds the images that this project builds."""
 
@@ -152,6 +195,7 @@ class Profile(_Part):
     storage: Storage
     exposure: Exposure
     identity: Identity
+    keys: Keys
     registry: Registry
 
     def host(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """The platform layer: what all projects of a cluster share, installed once.
 
-The stack's certificate authority, the gateway and the sign-in. Each part is the provider's own where the profile says
-so; then it is not installed, and what remains is how projects use it.
+The stack's certificate authority, the key store, the gateway and the sign-in. Gateway and sign-in are the provider's
+own where the profile says so; then they are not installed, and what remains is how projects use them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,12 @@ from components.access import SignInRealm, demonstration_accounts
 from components.certificates import CertificateAuthority
 from components.naming import namespace_name
 from components.partition import Partition
-from components.platform import identity
+from components.platform import identity, vault
 from components.platform.definitions import Definitions
 from components.platform.gateway import Gateway, GatewayManifests, gateway_manifests
 from components.platform.identity import Identity, IdentityManifests, identity_manifests
 from components.platform.namespaces import PlatformNamespace
+from components.platform.vault import KeyStore, KeyStoreManifests, key_store_manifests
 from components.realm_accounts import User
 from components.realm_api import SECRET_KEY, SECRET_VARIABLE
 from stacks.profile import Profile
@@ -36,6 +37,7 @@ class PlatformManifests:
 
     definitions: Sequence[Mapping[str, Any]]
     """The kinds of Gateway API; none where the cluster has them."""
+    keys: KeyStoreManifests
     gateway: GatewayManifests
     identity: IdentityManifests | None
     """None where the profile names an issuer."""
@@ -59,16 +61,19 @@ def platform_manifests(
     routed = [namespace_name(project) for project in projects] + ([identity.NAMESPACE] if own_identity else [])
     return PlatformManifests(
         definitions=definitions if profile.exposure.gateway.class_name is None else [],
+        keys=key_store_manifests(profile, images["vault"]),
         gateway=gateway_manifests(profile, images, routed),
         identity=identity_manifests(profile, images["keycloak"]) if own_identity else None,
     )
 
 
 class PlatformLayer(pulumi.ComponentResource):
-    """What all projects share. Whatever depends on it starts when gateway and sign-in answer."""
+    """What all projects share. Whatever depends on it starts when key store, gateway and sign-in answer."""
 
     definitions: Definitions
     """The kinds of Gateway API."""
+    keys: KeyStore
+    """Where the projects' keys are."""
     gateway: Gateway
     """What a route waits for."""
     authority: CertificateAuthority
@@ -105,6 +110,7 @@ class PlatformLayer(pulumi.ComponentResource):
         super().__init__("cloison:index:PlatformLayer", name, {"profile": profile.name}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.authority = CertificateAuthority("authority", f"Cloison {pulumi.get_stack()}", child)
+        self.keys = self._key_store(manifests.keys, profile)
         self.definitions = Definitions("definitions", manifests.definitions, child)
         before: list[pulumi.Resource] = [self.definitions, *partitions.values()]
         if manifests.identity:
@@ -116,6 +122,12 @@ class PlatformLayer(pulumi.ComponentResource):
         if self.realm and profile.identity.demonstration_accounts:
             self.accounts = demonstration_accounts(self.realm, projects)
         self.register_outputs({})
+
+    def _key_store(self, manifests: KeyStoreManifests, profile: Profile) -> KeyStore:
+        child = pulumi.ResourceOptions(parent=self)
+        namespace = PlatformNamespace(vault.NAMESPACE, vault.PART, profile, child)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+        return KeyStore("key-store", manifests, self.authority, after)
 
     def _sign_in(
         self, manifests: IdentityManifests, administrator: pulumi.Input[str] | None, ready: pulumi.ResourceOptions

@@ -13,12 +13,15 @@ from typing import Any, Self, cast
 
 from ruamel.yaml import YAML
 
+from components.platform import vault
 from components.platform.identity import NAMESPACE
 from components.realm_api import SECRET_VARIABLE
+from components.vault_api import TOKEN_FILE_VARIABLE
+from components.vault_operator import SHARES_VARIABLE
 from local.platform import Platform
 from tests.samples import ROOT
 
-IMAGES = ["envoy", "envoy-gateway", "jupyterhub", "jupyterlab", "keycloak"]
+IMAGES = ["envoy", "envoy-gateway", "jupyterhub", "jupyterlab", "keycloak", "vault"]
 CLOISON = Path(sys.executable).with_name("cloison")
 
 
@@ -43,7 +46,18 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         secrets = {"PULUMI_CONFIG_PASSPHRASE": "of the tests", SECRET_VARIABLE: self.administrator}
-        return {**os.environ, "CLOISON_ENGINE": "embedded", **secrets}
+        custody = {SHARES_VARIABLE: str(self.shares), TOKEN_FILE_VARIABLE: str(self.token)}
+        return {**os.environ, "CLOISON_ENGINE": "embedded", **secrets, **custody}
+
+    @property
+    def shares(self) -> Path:
+        """The operator's file of shares, outside the project's folder."""
+        return self.folder.parent / f"{self.folder.name}-operator" / "shares.json"
+
+    @property
+    def token(self) -> Path:
+        """The operator's token, beside them."""
+        return self.shares.with_name("token")
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own."""
@@ -128,4 +142,5 @@ def _point_at(profile: Path, platform: Platform) -> None:
     content["cluster"]["kubeconfig"] = str(platform.kubeconfig)
     content["exposure"]["gateway"]["port"] = platform.ports.tls
     content["identity"]["administration"] = f"https://keycloak.{NAMESPACE}.localhost:{platform.ports.tls}"
+    content["keys"]["administration"] = f"https://vault.{vault.NAMESPACE}.localhost:{platform.ports.tls}"
     yaml.dump(content, profile)
