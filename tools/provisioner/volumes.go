@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -85,7 +84,8 @@ func (v *volumes) mountAll(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// removeUnfinished removes what an interruption has left of images that nobody may ask for again.
+// removeUnfinished removes what the end of the machine or of this program has left of images: nobody may ask for them
+// again.
 func (v *volumes) removeUnfinished() error {
 	left, err := filepath.Glob(filepath.Join(v.images, "*"+unfinishedEnd))
 	for _, path := range left {
@@ -116,7 +116,7 @@ func (v *volumes) makeImage(ctx context.Context, name string, size int64) error 
 		return err
 	}
 	if err := execute(ctx, append(makeFileSystem, unfinished)...); err != nil {
-		return fmt.Errorf("a volume of %s bytes: %w", strconv.FormatInt(size, 10), err)
+		return errors.Join(fmt.Errorf("a volume of %d bytes: %w", size, err), os.Remove(unfinished))
 	}
 	return os.Rename(unfinished, v.image(name))
 }

@@ -78,11 +78,20 @@ func TestAnInterruptedMakingLeavesNoImage(t *testing.T) {
 	if err := kept.create(interrupted, "home", 1<<30); err == nil {
 		t.Fatal("an interruption passes for success")
 	}
-	expectNames(t, kept.images, "home.ext4.new")
+	expectNames(t, kept.images)
+}
+
+func TestWhatTheEndOfTheProgramHasLeftIsRemoved(t *testing.T) {
+	kept := volumes{mounts: t.TempDir(), images: t.TempDir()}
+	for _, path := range []string{kept.unfinished("home"), kept.image("other")} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := kept.removeUnfinished(); err != nil {
 		t.Fatal(err)
 	}
-	expectNames(t, kept.images)
+	expectNames(t, kept.images, "other.ext4")
 }
 
 func TestASizeThatHoldsNoFileSystemIsNamed(t *testing.T) {
@@ -91,6 +100,7 @@ func TestASizeThatHoldsNoFileSystemIsNamed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a volume of 1024 bytes: mkfs.ext4") {
 		t.Errorf("told %v", err)
 	}
+	expectNames(t, kept.images)
 }
 
 func TestAFolderOfAnOlderPlatformIsLeftAloneAndDeletedWithItsVolume(t *testing.T) {
