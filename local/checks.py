@@ -29,6 +29,10 @@ KERNEL_FEATURES = {
     "connection tracking in nftables (CONFIG_NFT_CT)": (
         "nft 'table ip probe { chain c { type filter hook forward priority 0; ct state established accept; }; }'"
     ),
+    "loop devices (CONFIG_BLK_DEV_LOOP)": "losetup --find",
+    "encryption in ext4 (CONFIG_EXT4_FS, CONFIG_FS_ENCRYPTION)": (
+        "modprobe --quiet ext4 2>/dev/null || true; cat /sys/fs/ext4/features/encryption"
+    ),
 }
 """Feature and a shell line that uses it inside a namespace of its own."""
 

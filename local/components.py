@@ -193,10 +193,11 @@ def kube_proxy(context: Context) -> Component:
 
 
 def provisioner(context: Context) -> Component:
-    """A folder for each claim."""
+    """A file system of its own for each claim."""
     layout = context.layout
     own = layout.kubeconfig_of("provisioner")
-    return Component("provisioner", context.program("provisioner", kubeconfig=own, root=layout.volumes), (own,))
+    command = context.program("provisioner", kubeconfig=own, root=layout.volumes, images=layout.volume_images)
+    return Component("provisioner", command, (own,))
 
 
 def network_policy(context: Context) -> Component:

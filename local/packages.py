@@ -10,8 +10,10 @@ from local.progress import Progress
 REQUIRED = (
     "conntrack",  # kube-proxy drops stale UDP flows with it
     "containernetworking-plugins",
+    "e2fsprogs",  # makes the volumes' file systems
     "iproute2",
     "libnss-myhostname",  # names under .localhost resolve for every program
+    "mount",
     "nftables",
     "runc",
     "util-linux",

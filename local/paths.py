@@ -69,8 +69,13 @@ class Layout:
 
     @property
     def volumes(self) -> Path:
-        """One folder for each PersistentVolume."""
+        """One folder for each PersistentVolume, on which its file system is mounted."""
         return self.state / "volumes"
+
+    @property
+    def volume_images(self) -> Path:
+        """One sparse file for each PersistentVolume, which holds its file system."""
+        return self.state / "volume-images"
 
     @property
     def kubeconfig(self) -> Path:

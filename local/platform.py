@@ -94,7 +94,7 @@ class Platform:
                 teardown.stop_pods(self.layout)
             with self.progress.step("stop components"):
                 teardown.stop_components(self.layout)
-            with self.progress.step("remove mounts, network namespace, control groups"):
+            with self.progress.step("remove mounts, loop devices, network namespace, control groups"):
                 teardown.remove(self.layout)
             if purge and self.layout.state.exists():
                 with self.progress.step(f"delete {self.layout.state}"):

@@ -109,6 +109,7 @@ class Start:
             for name in ("pause", "coredns"):
                 self._containerd.ensure(ProgramImage(build.tool(name)))
         with self._progress.step("node, storage, DNS"):
+            self._mount_volumes()
             since = dt.datetime.now(dt.UTC)
             restarted = self._launch(*(name for name in self._parts if name not in CONTROL_PLANE))
             self._apply("20-storage.yaml")
@@ -117,6 +118,10 @@ class Start:
             if "network-policy" in self._parts:
                 self._wait(lambda: policy_stands(self._layout), "enforcement of network policy", *self._parts)
             self._wait(lambda: dns.answers(self._layout), "an answer of the DNS", *self._parts)
+
+    def _mount_volumes(self) -> None:
+        """Before the kubelet starts: a pod would write into the folder below a volume that is not mounted yet."""
+        network.run([*self._parts["provisioner"].command, "mount"])
 
     def _launch(self, *names: str) -> list[str]:
         return [name for name in names if self._launcher.start(self._parts[name])]

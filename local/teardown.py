@@ -1,4 +1,4 @@
-"""Takes a platform off the machine: processes, mounts, network namespace, control groups. Only what is its own."""
+"""Takes a platform off the machine: processes, mounts, loop devices, network, control groups. Only what is its own."""
 
 import contextlib
 import ctypes
@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from local import cgroups, kernel, links, network
+from local import cgroups, kernel, links, network, volumes
 from local.components import START_ORDER
 from local.errors import PlatformError
 from local.launch import supervisor
@@ -40,12 +40,13 @@ def stop_components(layout: Layout) -> None:
 
 
 def remove(layout: Layout) -> None:
-    """Remove mounts, the network namespace, control groups and run files; the state folder stays.
+    """Remove mounts, loop devices, the network namespace, control groups and run files; the state folder stays.
 
     Raises:
-        PlatformError: a mount cannot be removed.
+        PlatformError: a mount or a loop device cannot be removed.
     """
     _unmount(layout)
+    volumes.detach(layout.volume_images)
     links.unlink_all(layout)
     network.delete(layout)
     cgroups.remove(layout)

@@ -33,11 +33,11 @@ def namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def claim(name: str, space: str, storage_class: str, mode: str) -> dict[str, Any]:
+def claim(name: str, space: str, storage_class: str, mode: str, size: str = "1Gi") -> dict[str, Any]:
     spec = {
         "storageClassName": storage_class,
         "accessModes": [mode],
-        "resources": {"requests": {"storage": "1Gi"}},
+        "resources": {"requests": {"storage": size}},
     }
     metadata = {"name": name, "namespace": space}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local import cgroups, network, processes, waiting
+from local import cgroups, network, processes, volumes, waiting
 from local.components import START_ORDER
 from local.errors import PlatformError, RefusedError
 from local.launch import supervisor
@@ -57,6 +57,7 @@ def assert_whole(platform: Platform) -> None:
     assert platform.running() == list(START_ORDER)
     secret = platform.kubectl("get", "secret", "word", f"--namespace={SPACE}", "--output=jsonpath={.data.word}")
     assert secret == "a2VwdA=="
+    assert volume(platform).is_mount()
     assert (volume(platform) / "file").read_text() == "kept"
     waiting.until(lambda: _answers(platform), "an answer of the pod", 60)
 
@@ -89,6 +90,42 @@ def test_up_brings_everything_back_after_all_was_killed(own: Platform) -> None:
 
 def test_up_replaces_a_network_namespace_that_was_taken_away(own: Platform) -> None:
     network.delete(own.layout)
+    own.up()
+    assert_whole(own)
+
+
+def test_up_mounts_a_volume_again_and_its_pod_never_notices(own: Platform) -> None:
+    (before,) = volumes.attached(own.layout.volume_images)
+    network.run(["umount", str(volume(own))])
+    own.up()
+    assert_whole(own)
+    assert volumes.attached(own.layout.volume_images) == [before]
+
+
+def test_up_leaves_the_plain_folder_of_an_older_platform_as_it_is(own: Platform) -> None:
+    older = own.layout.volumes / "pvc-older"
+    older.mkdir()
+    (older / "file").write_text("older")
+    own.up()
+    assert ((older / "file").read_text(), older.is_mount()) == ("older", False)
+    (older / "file").unlink()
+    older.rmdir()
+
+
+def test_down_names_a_loop_device_that_a_stranger_keeps(own: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    (device,) = volumes.attached(own.layout.volume_images)
+    monkeypatch.setattr(volumes, "PATIENCE", 0.5)
+    stranger = subprocess.Popen(["unshare", "--mount", "sh", "-c", "echo; exec sleep 300"], stdout=subprocess.PIPE)
+    try:
+        assert stranger.stdout
+        stranger.stdout.readline()
+        with pytest.raises(PlatformError, match=f"the end of {device}, .* did not happen"):
+            own.down()
+    finally:
+        stranger.kill()
+        stranger.wait()
+    own.down()
+    assert_gone(own)
     own.up()
     assert_whole(own)
 
@@ -141,11 +178,12 @@ def interrupt(seconds: float, command: str, platform: Platform) -> None:
 
 
 def assert_gone(platform: Platform) -> None:
-    """No process, mount, interface, firewall rule, namespace or control group is left, and no run file."""
+    """No process, mount, loop device, interface, firewall rule, namespace or control group is left, and no run file."""
     layout = platform.layout
     assert cgroups.processes(layout) == []
     assert not [path for path in cgroups.hierarchies() if (path / layout.cgroup).exists()]
     assert not [point for point in network.mount_points() if layout.name in point]
+    assert not volumes.attached(layout.volume_images)
     assert not [place for place in (layout.run, layout.lock, layout.namespace_path) if place.exists()]
     assert not _named(layout.namespace)
 

@@ -97,17 +97,6 @@ def test_two_pods_share_a_volume_of_the_shared_class(workload: Platform) -> None
     workload.kubectl("delete", f"--namespace={SPACE}", "pod/reader")
 
 
-def test_a_folder_goes_with_its_claim(workload: Platform) -> None:
-    samples.apply(workload, samples.claim("brief", SPACE, "local-rwo", "ReadWriteOnce"))
-    samples.apply(workload, samples.web("holder", SPACE, samples.agnhost(workload), ("brief",))[0])
-    samples.wait_ready(workload, "holder", SPACE)
-    volume = workload.kubectl.get("pvc", "brief", f"--namespace={SPACE}")["spec"]["volumeName"]
-    folder = workload.layout.volumes / volume
-    assert folder.is_dir()
-    workload.kubectl("delete", f"--namespace={SPACE}", "pod/holder", "pvc/brief")
-    waiting.until(lambda: not folder.exists(), "the end of the folder", 30)
-
-
 def test_a_service_accounts_token_is_bound_and_ends(platform: Platform) -> None:
     token = platform.kubectl("create", "token", "default")
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))

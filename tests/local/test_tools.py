@@ -21,7 +21,14 @@ def go(module: str, command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("module", "command"),
-    [(".", "vet"), (".", "test"), ("coredns", "vet"), ("provisioner", "vet"), ("conformance", "vet")],
+    [
+        (".", "vet"),
+        (".", "test"),
+        ("coredns", "vet"),
+        ("provisioner", "vet"),
+        ("provisioner", "test"),
+        ("conformance", "vet"),
+    ],
 )
 def test_go_finds_no_fault(module: str, command: str) -> None:
     done = go(module, command)

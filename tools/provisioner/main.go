@@ -1,7 +1,8 @@
-// Command provisioner gives a claim of one of the local storage classes a folder of its own on the node, as a
-// PersistentVolume of type "local" bound to that node, and removes the folder with the volume.
+// Command provisioner gives a claim of one of the local storage classes a file system of its own on the node, as a
+// PersistentVolume of type "local" bound to that node, and removes it with the volume. The file system has exactly the
+// size that the claim asks for: who writes more is told that no space is left.
 //
-// A folder has no size limit of its own: the requested capacity is recorded, not enforced.
+// With the word "mount" it mounts the volumes that are not mounted, as after a start of the machine, and ends.
 package main
 
 import (
@@ -11,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	core "k8s.io/api/core/v1"
@@ -28,23 +28,40 @@ const Name = "cloison.local/folder"
 // modeParameter is the StorageClass parameter that holds the one access mode the class grants.
 const modeParameter = "accessMode"
 
-type folders struct {
-	root string
+type provisioner struct {
+	volumes volumes
 }
 
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "file with the address and credentials of the API server")
-	root := flag.String("root", "", "folder under which every volume gets a folder of its own")
+	root := flag.String("root", "", "folder under which every volume is mounted on a folder of its own")
+	images := flag.String("images", "", "folder of the files that hold the volumes' file systems")
 	flag.Parse()
-	if err := run(*kubeconfig, *root); err != nil {
+	if err := run(*kubeconfig, volumes{mounts: *root, images: *images}, flag.Args()); err != nil {
 		klog.ErrorS(err, "provisioner ended")
 		os.Exit(1)
 	}
 }
 
-func run(kubeconfig, root string) error {
-	if kubeconfig == "" || root == "" {
-		return errors.New("both --kubeconfig and --root are needed")
+func run(kubeconfig string, kept volumes, words []string) error {
+	if kept.mounts == "" || kept.images == "" {
+		return errors.New("both --root and --images are needed")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	switch {
+	case len(words) == 0:
+		return serve(ctx, kubeconfig, kept)
+	case len(words) == 1 && words[0] == "mount":
+		return kept.mountAll(ctx)
+	default:
+		return fmt.Errorf("unknown command %q: only \"mount\" is one", words)
+	}
+}
+
+func serve(ctx context.Context, kubeconfig string, kept volumes) error {
+	if kubeconfig == "" {
+		return errors.New("--kubeconfig is needed")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -54,16 +71,18 @@ func run(kubeconfig, root string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	controller.NewProvisionController(ctx, client, Name, &folders{root: root}, controller.LeaderElection(false)).Run(ctx)
+	if err := kept.removeUnfinished(); err != nil {
+		return err
+	}
+	served := &provisioner{volumes: kept}
+	controller.NewProvisionController(ctx, client, Name, served, controller.LeaderElection(false)).Run(ctx)
 	return nil
 }
 
-// Provision makes the folder of a claim. It refuses an access mode that the storage class does not grant, because a
-// folder would silently allow it.
-func (f *folders) Provision(
-	_ context.Context, options controller.ProvisionOptions,
+// Provision makes the file system of a claim. It refuses an access mode that the storage class does not grant, because
+// a folder of the node would silently allow it.
+func (p *provisioner) Provision(
+	ctx context.Context, options controller.ProvisionOptions,
 ) (*core.PersistentVolume, controller.ProvisioningState, error) {
 	granted := core.PersistentVolumeAccessMode(options.StorageClass.Parameters[modeParameter])
 	for _, mode := range options.PVC.Spec.AccessModes {
@@ -72,30 +91,16 @@ func (f *folders) Provision(
 				fmt.Errorf("storage class %s grants %s, not %s", options.StorageClass.Name, granted, mode)
 		}
 	}
-	path, err := f.create(options.PVName)
-	if err != nil {
+	size := options.PVC.Spec.Resources.Requests[core.ResourceStorage]
+	if err := p.volumes.create(ctx, options.PVName, size.Value()); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	return volume(options, path), controller.ProvisioningFinished, nil
+	return volume(options, p.volumes.folder(options.PVName)), controller.ProvisioningFinished, nil
 }
 
-// Delete removes the folder of a volume.
-func (f *folders) Delete(_ context.Context, volume *core.PersistentVolume) error {
-	return os.RemoveAll(f.path(volume.Name))
-}
-
-func (f *folders) path(name string) string {
-	return filepath.Join(f.root, filepath.Base(name))
-}
-
-// create makes a folder that any user of a pod may write: only pods that claim the volume ever see it, and the root
-// above it is closed to users of the machine.
-func (f *folders) create(name string) (string, error) {
-	path := f.path(name)
-	if err := os.MkdirAll(path, 0o777); err != nil {
-		return "", err
-	}
-	return path, os.Chmod(path, 0o777)
+// Delete removes a volume with all that is in it.
+func (p *provisioner) Delete(_ context.Context, volume *core.PersistentVolume) error {
+	return p.volumes.delete(volume.Name)
 }
 
 func volume(options controller.ProvisionOptions, path string) *core.PersistentVolume {
