@@ -34,7 +34,7 @@ class Deployed:
     """Of the demonstration accounts, by address; empty unless they were asked for. Secret."""
     volumes: Sequence[Volume]
     """Those that nobody gave up: projects that have ended have none."""
-    has_key_store: bool
+    has_key_store: bool = False
     """Whether a key store was brought up, so that it must be open for the next run."""
 
     @classmethod

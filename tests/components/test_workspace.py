@@ -83,10 +83,12 @@ def test_components_carry_type_tokens_of_their_own() -> None:
             "Gateway",
             "Identity",
             "JupyterHub",
+            "KeyStore",
             "Partition",
             "PlatformLayer",
             "PlatformNamespace",
             "ProjectAccess",
+            "ProjectKeys",
             "Route",
             "SignInRealm",
             "Workspace",
@@ -111,7 +113,7 @@ def test_a_member_who_left_keeps_a_volume_and_loses_the_rest() -> None:
 
 def test_an_issuer_of_somebody_else_needs_the_client_s_secret() -> None:
     profile = elsewhere(local_profile())
-    images = {"jupyterhub": "image", "jupyterlab": "image"}
+    images = {"jupyterhub": "image", "jupyterlab": "image", "vault": "image"}
     project = workspace(cohort())
 
     def build() -> None:
@@ -138,7 +140,7 @@ def test_a_keycloak_needs_its_administrator_s_secret() -> None:
 def test_where_the_provider_brings_gateway_and_issuer_neither_is_installed() -> None:
     profile = elsewhere(local_profile())
     stack = declared(lambda: declare_stack([workspace(cohort())], profile))
-    assert needed_images(profile, [workspace(cohort())]) == ["jupyterhub", "jupyterlab"]
+    assert needed_images(profile, [workspace(cohort())]) == ["jupyterhub", "jupyterlab", "vault"]
     assert not {each.type for each in stack} & {"cloison:index:EnvoyGateway", "cloison:index:Identity"}
     hub = rendered(workspace(cohort()), profile)
     assert inconsistencies(hub) == []

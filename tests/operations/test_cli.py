@@ -58,7 +58,14 @@ def test_what_a_program_asks_it_gets_as_json(project: Path, capsys: pytest.Captu
         "workspaces": ["diabetes-cohort", "hospital-stays", "training-course"],
     }
     assert _run("images", "--json", "--project", str(project)) == 0
-    assert json.loads(capsys.readouterr().out) == ["envoy", "envoy-gateway", "jupyterhub", "jupyterlab", "keycloak"]
+    assert json.loads(capsys.readouterr().out) == [
+        "envoy",
+        "envoy-gateway",
+        "jupyterhub",
+        "jupyterlab",
+        "keycloak",
+        "vault",
+    ]
     assert _run("new", "sleep-study", "--json", "--project", str(project)) == 0
     assert json.loads(capsys.readouterr().out) == {"file": str(project / "workspaces" / "sleep-study.yaml")}
 
