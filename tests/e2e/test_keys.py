@@ -249,7 +249,7 @@ def test_a_project_gets_certificates_for_its_own_servers_alone(deployed: Deploye
     issued = project.write("pki/issue/project-sleep", {"common_name": own})["data"]["certificate"]
     signed_by = x509.load_pem_x509_certificate(deployed.outputs()["signs"].encode())
     x509.load_pem_x509_certificate(issued.encode()).verify_directly_issued_by(signed_by)
-    others: Sequence[str] = (
+    others = (
         "postgresql.project-heart.svc.cluster.local",
         "*.project-sleep.svc.cluster.local",
         "x.example",
@@ -264,7 +264,7 @@ def test_a_sealed_key_store_says_so_and_shares_open_it_again(deployed: Deployed)
     deployed.sign_in("sleep").write("kv/data/project-sleep/outlives", {"data": {"word": MARKER}})
     before = deployed.platform.kubectl("get", "pod", "vault-0", "-n", NAMESPACE, "-o", "jsonpath={.metadata.uid}")
     deployed.platform.kubectl("delete", "pod", "vault-0", "-n", NAMESPACE, "--force", "--grace-period=0")
-    waiting.until(lambda: _pod(deployed) not in ("", before), 60, "the pod to be made anew")
+    waiting.until(lambda: _pod(deployed) not in ("", before), "another pod of the key store", 60)
     deployed.platform.kubectl("wait", "pod/vault-0", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=90s")
     assert deployed.api().seal_status().sealed
     with pytest.raises(KeyStoreError, match="is sealed"):
