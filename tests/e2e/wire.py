@@ -1,5 +1,6 @@
 """What passes over a platform's wires, looked at from its network namespace, where every packet between pods passes."""
 
+import select
 import socket
 import struct
 import subprocess
@@ -15,6 +16,8 @@ from local.platform import Platform
 ETH_P_ALL = 3
 """Every protocol (linux/if_ether.h)."""
 SNAPSHOT = 65535
+RECEIVE_BUFFER = 33
+"""SO_RCVBUFFORCE (asm-generic/socket.h): Python does not name it."""
 ROOM = 64 << 20
 """Bytes that the kernel keeps for a listener that is late."""
 
@@ -68,10 +71,11 @@ def _packets(recorded: bytes) -> Iterator[tuple[int, bytes]]:
 def listen(file: Path) -> None:
     """Record the TCP packets of every interface until standard input ends."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL)) as wires, file.open("wb") as kept:
-        wires.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, ROOM)
+        wires.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER, ROOM)
         wires.settimeout(0.2)
-        print("listening", flush=True)
-        while not _input_ended():
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
+        while not select.select([sys.stdin], [], [], 0)[0]:
             try:
                 packet = wires.recv(SNAPSHOT)
             except TimeoutError:
@@ -79,12 +83,6 @@ def listen(file: Path) -> None:
             if content := _tcp(packet):
                 port, payload = content
                 kept.write(struct.pack("!HI", port, len(payload)) + payload)
-
-
-def _input_ended() -> bool:
-    import select
-
-    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def _tcp(packet: bytes) -> tuple[int, bytes] | None:
