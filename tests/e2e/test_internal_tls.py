@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ ANSWER = "b'HTTP/1.1'"
 
 @pytest.fixture(scope="module")
 def hub(platform: Platform) -> Iterator[Hub]:
-    """A hub with one server that is in order, one that has another's certificate, and one from another authority."""
+    """A hub with a member whose server is in order, one who has another's certificate, one who has a stranger's."""
     today = dt.datetime.now(dt.UTC).date()
     members = [{"name": name, "email": f"{name}@lab.example", "role": "researcher"} for name in MEMBERS]
     permit = {"reference": "DR-2026-7", "expires": today + dt.timedelta(days=30)}
@@ -127,23 +128,72 @@ def _led_to(hub: Hub, host: str) -> int:
     return hub.signed_in("ada").get(hub.url(f"/{path}")).status
 
 
-@pytest.mark.parametrize(
-    ("member", "of_hub", "of_proxy"),
-    [
-        ("ben", "certificate is not valid for 'server-ben.", "does not match certificate's altnames"),
-        ("cleo", "unable to get local issuer certificate", "unable to verify the first certificate"),
-    ],
-    ids=["another name", "another authority"],
-)
-def test_hub_and_proxy_refuse_a_server_with_another_certificate(
-    hub: Hub, member: str, of_hub: str, of_proxy: str
-) -> None:
-    browser = hub.signed_in(member)
-    assert browser.send("POST", hub.url(f"/hub/api/users/{member}/server")).status in {201, 202}
-    waiting.until(lambda: of_hub in _log(hub, HUB), "the hub's refusal", 120)
-    assert _led_to(hub, _host(hub, f"server-{member}")) == 503
-    assert of_proxy in _log(hub, PROXY)
-    assert not hub.ready(browser, member)
+def test_hub_and_proxy_refuse_a_server_that_shows_another_s_certificate(hub: Hub) -> None:
+    browser = hub.signed_in("ben")
+    assert browser.send("POST", hub.url("/hub/api/users/ben/server")).status in {201, 202}
+    waiting.until(lambda: "certificate is not valid for 'server-ben." in _log(hub, HUB), "the hub's refusal", 120)
+    assert _led_to(hub, _host(hub, "server-ben")) == 503
+    assert "does not match certificate's altnames" in _log(hub, PROXY)
+    assert not hub.ready(browser, "ben")
+
+
+STRANGER = """
+import http.server, ssl
+server = http.server.HTTPServer(("", 8888), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/run/secrets/tls/tls.crt", "/run/secrets/tls/tls.key")
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
+"""
+HUB_S_CLIENT = """
+import asyncio, sys
+from project_hub.application import ProjectHub
+from tornado.httpclient import AsyncHTTPClient
+async def ask():
+    ProjectHub().init_internal_ssl()
+    try:
+        await AsyncHTTPClient().fetch(sys.argv[1], follow_redirects=False, raise_error=False)
+        print("answered")
+    except OSError as error:
+        print(error)
+asyncio.run(ask())
+"""
+"""Asks with the client that the hub asks with."""
+
+
+@pytest.fixture
+def stranger(hub: Hub) -> str:
+    """Host of a server in Cleo's place: its certificate has the right name, by an authority of its own."""
+    selector = hub.platform.kubectl.get("service", "server-cleo", "-n", hub.namespace)["spec"]["selector"]
+    pod: dict[str, Any] = hub.platform.kubectl.get("pod", SERVER, "-n", hub.namespace)
+    container = {
+        "name": "stranger",
+        "image": hub.images["jupyterhub"],
+        "args": ["python", "-c", STRANGER],
+        "securityContext": pod["spec"]["containers"][0]["securityContext"],
+        "volumeMounts": [{"name": "tls", "mountPath": "/run/secrets/tls"}],
+        "readinessProbe": {"tcpSocket": {"port": 8888}, "periodSeconds": 1},
+    }
+    spec = {
+        "automountServiceAccountToken": False,
+        "securityContext": pod["spec"]["securityContext"],
+        "containers": [container],
+        "volumes": [{"name": "tls", "secret": {"secretName": "server-tls-cleo", "defaultMode": 0o440}}],
+    }
+    metadata = {"name": "stranger", "namespace": hub.namespace, "labels": selector}
+    hub.platform.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+    hub.platform.kubectl("wait", "-n", hub.namespace, "--for=condition=Ready", "pod/stranger", "--timeout=50s")
+    return _host(hub, "server-cleo")
+
+
+def test_hub_and_proxy_refuse_a_server_from_another_authority(hub: Hub, stranger: str) -> None:
+    def asked_by_hub(host: str) -> str:
+        return _execute(hub, HUB, "python3", "-c", HUB_S_CLIENT, f"https://{host}:8888/")
+
+    assert asked_by_hub(_host(hub, SERVER)).strip() == "answered"
+    assert "CERTIFICATE_VERIFY_FAILED" in asked_by_hub(stranger)
+    assert _led_to(hub, stranger) == 503
+    assert "unable to verify the first certificate" in _log(hub, PROXY)
 
 
 def _log(hub: Hub, pod: str) -> str:
@@ -151,8 +201,8 @@ def _log(hub: Hub, pod: str) -> str:
 
 
 def test_the_proxy_verifies_the_name_that_it_connects_to(hub: Hub) -> None:
-    """The same server is behind both names, and its certificate is for one; it has no such page."""
-    assert _led_to(hub, _host(hub, SERVER)) == 404
+    """The same server is behind both names, and its certificate is for one: it sends people to sign in."""
+    assert _led_to(hub, _host(hub, SERVER)) == 302
     assert _led_to(hub, SERVER) == 503
 
 
