@@ -1,5 +1,7 @@
 """The pods of a project's hub and proxy, as restricted as those of its members."""
 
+import posixpath
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pulumi
@@ -19,9 +21,11 @@ from pulumi_kubernetes.core.v1 import (
 )
 
 from components.hub_network import HUB_PORT, PROXY_API_PORT, component_labels
-from components.hub_settings import service_host
+from components.hub_tls import HUB_AUTHORITY, HUB_CERTIFICATE, HUB_MOUNT, PROXY_API_SECRET, PROXY_SECRET, hub_volume
+from components.naming import service_host
 from components.partition import HUB_DATABASE_GIB, SERVICE_ACCOUNT
 from components.platform.routes import ROUTED_LABELS, ROUTED_PORT
+from components.probes import accepts, shakes_hands
 from stacks.profile import Profile
 from workspaces.model import Workspace
 from workspaces.sizes import HUB, PROXY, Resources
@@ -30,7 +34,7 @@ SETTINGS_ANNOTATION = "cloison/settings"
 """Digest of the hub's settings: other settings, another hub."""
 
 CERTIFICATE_ANNOTATION = "cloison/certificate-ends"
-"""End of the proxy's certificate: it reads one when it starts, so another certificate is another proxy."""
+"""When a certificate ends, by its Secret: a pod reads one when it starts, so another certificate is another pod."""
 
 _USER = 1000
 _READABLE = 0o440
@@ -52,18 +56,16 @@ def database_spec(profile: Profile) -> PersistentVolumeClaimSpecArgsDict:
     }
 
 
-def hub_deployment(
-    workspace: Workspace, image: str, settings_digest: str, own_authority: bool
-) -> DeploymentSpecArgsDict:
+def hub_deployment(workspace: Workspace, profile: Profile, image: str, settings_digest: str) -> DeploymentSpecArgsDict:
     """The hub: one pod at a time, for two would share a database that admits one writer.
 
     Args:
         workspace: the project.
+        profile: the provider's capabilities.
         image: reference of the jupyterhub image.
         settings_digest: changes with the settings, so that they take effect at once.
-        own_authority: whether the stack's own authority signed the issuer's certificate; the hub then trusts it alone.
     """
-    labels = component_labels(workspace, "hub")
+    labels, host = component_labels(workspace, "hub"), service_host("hub", workspace, profile)
     return {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
@@ -71,8 +73,10 @@ def hub_deployment(
         "template": {
             "metadata": {"labels": labels, "annotations": {SETTINGS_ANNOTATION: settings_digest}},
             "spec": {
-                **_pod("hub", _hub_container(image, own_authority), _hub_volumes()),
+                **_pod("hub", _hub_container(image, host), _hub_volumes()),
                 "automount_service_account_token": True,
+                # Its idle culler asks it by the name in its certificate, before the Service leads to it.
+                "host_aliases": [{"ip": "127.0.0.1", "hostnames": [host]}],
             },
         },
     }
@@ -81,7 +85,7 @@ def hub_deployment(
 def proxy_deployment(workspace: Workspace, profile: Profile, image: str) -> DeploymentSpecArgsDict:
     """The proxy: all traffic of browsers passes it; the hub gives it its routes again when it restarts."""
     labels = component_labels(workspace, "proxy")
-    hub = f"http://{service_host('hub', workspace, profile)}:{HUB_PORT}"
+    hub = f"https://{service_host('hub', workspace, profile)}:{HUB_PORT}"
     return {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
@@ -93,11 +97,14 @@ def proxy_deployment(workspace: Workspace, profile: Profile, image: str) -> Depl
     }
 
 
-def with_certificate(proxy: DeploymentSpecArgsDict, ends: pulumi.Input[str]) -> DeploymentSpecArgsDict:
-    """The proxy under a certificate that ends at a moment, ISO 8601."""
-    template = cast("dict[str, Any]", proxy["template"])
-    metadata = {**template["metadata"], "annotations": {CERTIFICATE_ANNOTATION: ends}}
-    return {**proxy, "template": cast("PodTemplateSpecArgsDict", {**template, "metadata": metadata})}
+def with_certificates(
+    workload: DeploymentSpecArgsDict, ends: Mapping[str, pulumi.Input[str]]
+) -> DeploymentSpecArgsDict:
+    """The hub or the proxy under certificates that end at these moments, by the name of their Secret."""
+    template = cast("dict[str, Any]", workload["template"])
+    annotations = {f"{CERTIFICATE_ANNOTATION}.{secret}": moment for secret, moment in ends.items()}
+    metadata = {**template["metadata"], "annotations": {**template["metadata"].get("annotations", {}), **annotations}}
+    return {**workload, "template": cast("PodTemplateSpecArgsDict", {**template, "metadata": metadata})}
 
 
 def _pod(account: str, container: ContainerArgsDict, volumes: list[VolumeArgsDict]) -> PodSpecArgsDict:
@@ -119,28 +126,28 @@ def _pod(account: str, container: ContainerArgsDict, volumes: list[VolumeArgsDic
     }
 
 
-def _hub_container(image: str, own_authority: bool) -> ContainerArgsDict:
-    trusted: list[EnvVarArgsDict] = [{"name": "SSL_CERT_FILE", "value": "/etc/jupyterhub/authority/ca.crt"}]
+def _hub_container(image: str, host: str) -> ContainerArgsDict:
     return {
         "name": "hub",
         "image": image,
         "image_pull_policy": "IfNotPresent",
-        "args": ["jupyterhub", "--config=/etc/jupyterhub/jupyterhub_config.py"],
-        "env": trusted if own_authority else [],
-        "ports": [{"name": "http", "container_port": HUB_PORT, "protocol": "TCP"}],
+        "args": ["python", "-m", "project_hub.application", "--config=/etc/jupyterhub/jupyterhub_config.py"],
+        "env": _TRUST,
+        "ports": [{"name": "https", "container_port": HUB_PORT, "protocol": "TCP"}],
         "resources": _resources(HUB),
         "security_context": _RESTRICTED,
         "volume_mounts": [
             {"name": "data", "mount_path": "/srv/jupyterhub"},
             {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108 - a path in the container, an emptyDir of its own
             {"name": "settings", "mount_path": "/etc/jupyterhub/settings", "read_only": True},
-            {"name": "authority", "mount_path": "/etc/jupyterhub/authority", "read_only": True},
             {"name": "secrets", "mount_path": "/run/secrets/jupyterhub", "read_only": True},
+            HUB_MOUNT,
         ],
-        "startup_probe": {"http_get": _HUB_HEALTH, "period_seconds": 1, "failure_threshold": 120},
-        "readiness_probe": {"http_get": _HUB_HEALTH, "period_seconds": 5, "timeout_seconds": 5},
+        # It listens when it has found its proxy and its database, and not before.
+        "startup_probe": {**accepts("https"), "period_seconds": 1, "failure_threshold": 120},
+        "readiness_probe": {**accepts("https"), "period_seconds": 5, "timeout_seconds": 5},
         "liveness_probe": {
-            "http_get": _HUB_HEALTH,
+            **shakes_hands(host, HUB_PORT, HUB_CERTIFICATE),
             "period_seconds": 30,
             "timeout_seconds": 10,
             "failure_threshold": 5,
@@ -148,7 +155,11 @@ def _hub_container(image: str, own_authority: bool) -> ContainerArgsDict:
     }
 
 
-_HUB_HEALTH: HTTPGetActionArgsDict = {"path": "/hub/health", "port": "http"}
+_TRUST: list[EnvVarArgsDict] = [
+    {"name": "SSL_CERT_FILE", "value": HUB_AUTHORITY},
+    {"name": "SSL_CERT_DIR", "value": posixpath.dirname(HUB_AUTHORITY)},
+]
+"""Whom OpenSSL trusts where nobody names an authority: without both, whatever Debian does."""
 
 
 def _hub_volumes() -> list[VolumeArgsDict]:
@@ -156,7 +167,7 @@ def _hub_volumes() -> list[VolumeArgsDict]:
         {"name": "data", "persistent_volume_claim": {"claim_name": "hub"}},
         {"name": "tmp", "empty_dir": {"size_limit": "64Mi"}},
         {"name": "settings", "config_map": {"name": "hub-settings"}},
-        {"name": "authority", "config_map": {"name": "hub-authority"}},
+        hub_volume(_READABLE),
         {
             "name": "secrets",
             "projected": {
@@ -187,6 +198,10 @@ def _proxy_container(image: str, hub: str) -> ContainerArgsDict:
             "--ssl-key=/run/secrets/tls/tls.key",
             "--api-ip=0.0.0.0",
             f"--api-port={PROXY_API_PORT}",
+            *_files("api"),
+            "--api-ssl-request-cert",
+            "--api-ssl-reject-unauthorized",
+            *_files("client"),
             f"--default-target={hub}",
             f"--error-target={hub}/hub/error",
         ],
@@ -199,11 +214,18 @@ def _proxy_container(image: str, hub: str) -> ContainerArgsDict:
         "volume_mounts": [
             {"name": "token", "mount_path": "/run/secrets/http-proxy", "read_only": True},
             {"name": "tls", "mount_path": "/run/secrets/tls", "read_only": True},
+            {"name": "api-tls", "mount_path": "/run/secrets/api-tls", "read_only": True},
         ],
         "startup_probe": {"http_get": _PROXY_HEALTH, "period_seconds": 1, "failure_threshold": 60},
         "readiness_probe": {"http_get": _PROXY_HEALTH, "period_seconds": 5, "timeout_seconds": 5},
         "liveness_probe": {"http_get": _PROXY_HEALTH, "period_seconds": 30, "timeout_seconds": 10},
     }
+
+
+def _files(side: str) -> list[str]:
+    """The proxy's certificate for its API, which it also shows to the hub and to servers; and whom it trusts."""
+    files = {"key": "tls.key", "cert": "tls.crt", "ca": "ca.crt"}
+    return [f"--{side}-ssl-{option}=/run/secrets/api-tls/{file}" for option, file in files.items()]
 
 
 _PROXY_HEALTH: HTTPGetActionArgsDict = {"path": "/_chp_healthz", "port": "https", "scheme": "HTTPS"}
@@ -213,7 +235,8 @@ def _proxy_volumes() -> list[VolumeArgsDict]:
     items: list[KeyToPathArgsDict] = [{"key": "secret", "path": "token"}]
     return [
         {"name": "token", "secret": {"secret_name": "proxy-token", "default_mode": _READABLE, "items": items}},
-        {"name": "tls", "secret": {"secret_name": "proxy-tls", "default_mode": _READABLE}},
+        {"name": "tls", "secret": {"secret_name": PROXY_SECRET, "default_mode": _READABLE}},
+        {"name": "api-tls", "secret": {"secret_name": PROXY_API_SECRET, "default_mode": _READABLE}},
     ]
 
 

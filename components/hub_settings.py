@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from components.hub_network import HUB_PORT, PROXY_API_PORT
 from components.hub_sign_in import SignIn
-from components.naming import namespace_name
-from components.servers import ServerKind
+from components.naming import service_host
+from components.servers import MEMBER_FIELD, PORT, ServerKind, server_name
 from stacks.profile import Profile
 from workspaces.model import Member, Workspace
 
@@ -43,12 +43,14 @@ def settings_json(workspace: Workspace, profile: Profile, sign_in: SignIn, kinds
             "sign_out_url": _sign_out_url(workspace, profile, sign_in),
             "groups_claim": sign_in.groups_claim,
             "group": sign_in.group,
+            "own_authority": sign_in.own_authority,
         },
         "servers": [{"name": kind.name, "title": kind.title, "pod": as_kubernetes(kind.pod)} for kind in kinds],
         "idle_minutes": workspace.idle_timeout_minutes,
         "public_url": hub_url(workspace, profile, "/"),
-        "hub_url": f"http://{service_host('hub', workspace, profile)}:{HUB_PORT}",
-        "proxy_api_url": f"http://{service_host('proxy-api', workspace, profile)}:{PROXY_API_PORT}",
+        "hub_url": f"https://{service_host('hub', workspace, profile)}:{HUB_PORT}",
+        "proxy_api_url": f"https://{service_host('proxy-api', workspace, profile)}:{PROXY_API_PORT}",
+        "server_url": f"https://{service_host(server_name(MEMBER_FIELD), workspace, profile)}:{PORT}",
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -82,15 +84,11 @@ def contacts(workspace: Workspace) -> list[str]:
     return leads or [member.email for member in workspace.members]
 
 
-def service_host(service: str, workspace: Workspace, profile: Profile) -> str:
-    """Host name of one of the project's Services inside the cluster."""
-    return f"{service}.{namespace_name(workspace)}.svc.{profile.cluster.dns_domain}"
-
-
 def as_kubernetes(node: object) -> object:
     """The typed arguments of an object as the Kubernetes API spells them: `run_as_user` is `runAsUser`.
 
-    Keys of labels and annotations pass as they are, since none of them has an underscore before a letter.
+    So is `exec_` `exec`, whose name Python keeps to itself. Keys of labels and annotations pass as they are, since none
+    of them has an underscore before a letter.
     """
     if isinstance(node, Mapping):
         fields = cast("Mapping[str, object]", node)
@@ -101,4 +99,4 @@ def as_kubernetes(node: object) -> object:
 
 
 def _spelled(key: str) -> str:
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), key)
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), key).removesuffix("_")

@@ -26,7 +26,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgsDict
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict, Role, RoleBinding
 
-from components import hub_network, hub_pods, servers
+from components import hub_network, hub_pods, hub_tls, servers
 from components.certificates import Certificate, CertificateAuthority
 from components.hub_settings import host_label, settings_json
 from components.hub_sign_in import SignIn
@@ -41,7 +41,7 @@ POD_RULES: list[PolicyRuleArgsDict] = [
     {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "create", "delete"]},
     {"api_groups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]},
 ]
-"""What KubeSpawner does where volumes are declared beforehand and servers speak plain HTTP inside their namespace."""
+"""What KubeSpawner does where volumes, certificates and Services of servers are declared beforehand."""
 
 
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
@@ -61,8 +61,8 @@ class HubManifests:
     hub: Manifest[DeploymentSpecArgsDict]
     proxy: Manifest[DeploymentSpecArgsDict]
     route: RouteManifests
-    certificate_name: str
-    """What the proxy's certificate is for."""
+    identities: list[hub_tls.Identity]
+    """The certificates of hub, proxy and servers."""
 
 
 def hub_manifests(workspace: Workspace, profile: Profile, sign_in: SignIn, images: Mapping[str, str]) -> HubManifests:
@@ -74,7 +74,7 @@ def hub_manifests(workspace: Workspace, profile: Profile, sign_in: SignIn, image
         sign_in: the project's issuer.
         images: references of the images, by name.
     """
-    kinds = servers.server_kinds(workspace, images)
+    kinds = servers.server_kinds(workspace, profile, images)
     settings = settings_json(workspace, profile, sign_in, kinds)
     image, digest = images["jupyterhub"], hashlib.sha256(settings.encode()).hexdigest()
     labels = hub_network.component_labels(workspace, "proxy")
@@ -92,13 +92,12 @@ def hub_manifests(workspace: Workspace, profile: Profile, sign_in: SignIn, image
             _service(workspace, "hub", "hub", hub_network.HUB_PORT, hub_network.HUB_PORT),
             _service(workspace, "proxy", "proxy", 443, ROUTED_PORT),
             _service(workspace, "proxy-api", "proxy", hub_network.PROXY_API_PORT, hub_network.PROXY_API_PORT),
+            *(_not_awaited(each) for each in hub_tls.server_services(workspace)),
         ],
-        hub=Manifest(
-            _metadata(workspace, "hub", "hub"), hub_pods.hub_deployment(workspace, image, digest, sign_in.own_authority)
-        ),
+        hub=Manifest(_metadata(workspace, "hub", "hub"), hub_pods.hub_deployment(workspace, profile, image, digest)),
         proxy=Manifest(_metadata(workspace, "proxy", "proxy"), hub_pods.proxy_deployment(workspace, profile, image)),
         route=route_manifests(host_label(workspace), proxy, profile),
-        certificate_name=proxy.host,
+        identities=hub_tls.identities(workspace, profile),
     )
 
 
@@ -111,14 +110,16 @@ def _metadata(workspace: Workspace, component: str, name: str) -> ObjectMetaArgs
 
 
 def _service(workspace: Workspace, name: str, component: str, port: int, target: int) -> Manifest[ServiceSpecArgsDict]:
-    return Manifest(
-        {**_metadata(workspace, component, name), "annotations": NOT_AWAITED},
-        {
-            "type": "ClusterIP",
-            "selector": hub_network.component_labels(workspace, component),
-            "ports": [{"name": "main", "port": port, "target_port": target, "protocol": "TCP"}],
-        },
-    )
+    spec: ServiceSpecArgsDict = {
+        "type": "ClusterIP",
+        "selector": hub_network.component_labels(workspace, component),
+        "ports": [{"name": "main", "port": port, "target_port": target, "protocol": "TCP"}],
+    }
+    return _not_awaited(Manifest(_metadata(workspace, component, name), spec))
+
+
+def _not_awaited(service: Manifest[ServiceSpecArgsDict]) -> Manifest[ServiceSpecArgsDict]:
+    return Manifest({**service.metadata, "annotations": NOT_AWAITED}, service.spec)
 
 
 class JupyterHub(pulumi.ComponentResource):
@@ -140,7 +141,7 @@ class JupyterHub(pulumi.ComponentResource):
             name: logical name of the component, unique in the stack.
             workspace: the project.
             manifests: what `hub_manifests` built.
-            authority: signs the proxy's certificate, and signed the issuer's.
+            authority: signs the certificates of hub, proxy and servers.
             client_secret: of the project's client at the issuer.
             gateway: takes the route up; only the route waits for it.
             opts: usual resource options; they make the hub wait for its project's partition.
@@ -148,20 +149,37 @@ class JupyterHub(pulumi.ComponentResource):
         super().__init__("cloison:index:JupyterHub", name, {"project": workspace.name}, opts)
         self._name, self._workspace, self._child = name, workspace, pulumi.ResourceOptions(parent=self)
         self._network(manifests, authority, gateway)
-        certificate = Certificate(f"{name}-proxy-tls", authority, [manifests.certificate_name], opts=self._child)
+        certificates = {each.secret: self._certificate(each, authority) for each in manifests.identities}
         before = [
             *self._volumes(manifests),
-            *self._secrets(certificate, client_secret),
-            *self._settings(manifests, authority),
+            *self._secrets(client_secret),
+            *(self._tls_secret(secret, certificate) for secret, certificate in certificates.items()),
+            self._settings(manifests),
             *self._identity(),
         ]
-        spec = hub_pods.with_certificate(manifests.proxy.spec, certificate.not_after)
-        after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        proxy = Deployment(f"{name}-proxy", metadata=manifests.proxy.metadata, spec=spec, opts=after)
+        ends = {secret: certificate.not_after for secret, certificate in certificates.items()}
+        of_proxy = {secret: ends[secret] for secret in (hub_tls.PROXY_SECRET, hub_tls.PROXY_API_SECRET)}
+        proxy = self._workload(manifests.proxy, of_proxy, before)
         # A hub without its proxy does not become ready; many that wait would leave no room for the proxies.
-        last = pulumi.ResourceOptions(parent=self, depends_on=[*before, proxy])
-        Deployment(f"{name}-hub", metadata=manifests.hub.metadata, spec=manifests.hub.spec, opts=last)
+        self._workload(manifests.hub, {hub_tls.HUB_SECRET: ends[hub_tls.HUB_SECRET]}, [*before, proxy])
         self.register_outputs({})
+
+    def _workload(
+        self,
+        manifest: Manifest[DeploymentSpecArgsDict],
+        ends: Mapping[str, pulumi.Input[str]],
+        before: list[pulumi.Resource],
+    ) -> Deployment:
+        after = pulumi.ResourceOptions(parent=self, depends_on=before)
+        spec = hub_pods.with_certificates(manifest.spec, ends)
+        return Deployment(f"{self._name}-{manifest.name}", metadata=manifest.metadata, spec=spec, opts=after)
+
+    def _certificate(self, identity: hub_tls.Identity, authority: CertificateAuthority) -> Certificate:
+        name, names = f"{self._name}-{identity.secret}", [identity.host]
+        return Certificate(name, authority, names, client=identity.client, opts=self._child)
+
+    def _tls_secret(self, secret: str, certificate: Certificate) -> Secret:
+        return tls_secret(f"{self._name}-{secret}-secret", self._called(secret), certificate, self._child)
 
     def _volumes(self, manifests: HubManifests) -> list[pulumi.Resource]:
         """Data of people: kept until the workspace file says that the project has ended."""
@@ -183,22 +201,16 @@ class JupyterHub(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
         Route(f"{self._name}-hub", manifests.route, authority, after)
 
-    def _settings(self, manifests: HubManifests, authority: CertificateAuthority) -> list[pulumi.Resource]:
-        return [
-            ConfigMap(f"{self._name}-{name}", metadata=self._called(name), data=data, opts=self._child)
-            for name, data in (
-                ("hub-authority", {"ca.crt": authority.certificate}),
-                ("hub-settings", {"settings.json": manifests.settings}),
-            )
-        ]
+    def _settings(self, manifests: HubManifests) -> ConfigMap:
+        name, data = "hub-settings", {"settings.json": manifests.settings}
+        return ConfigMap(f"{self._name}-{name}", metadata=self._called(name), data=data, opts=self._child)
 
-    def _secrets(self, certificate: Certificate, client_secret: pulumi.Input[str]) -> list[pulumi.Resource]:
+    def _secrets(self, client_secret: pulumi.Input[str]) -> list[pulumi.Resource]:
         given, client = {"secret": pulumi.Output.secret(client_secret)}, self._called("hub-client")
         return [
             self._drawn("proxy-token"),
             self._drawn("hub-cookie"),
             Secret(f"{self._name}-hub-client", metadata=client, string_data=given, opts=self._child),
-            tls_secret(f"{self._name}-proxy-tls-secret", self._called("proxy-tls"), certificate, self._child),
         ]
 
     def _drawn(self, name: str) -> Secret:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
+    EnvVarArgsDict,
     PersistentVolumeClaimSpecArgsDict,
     PodSpecArgsDict,
     PodTemplateSpecArgsDict,
-    ProbeArgsDict,
 )
 
 from components.manifests import Manifest
-from components.naming import MEMBER_LABEL, namespace_name, project_labels
+from components.naming import MEMBER_LABEL, namespace_name, project_labels, service_host
 from components.partition import SERVICE_ACCOUNT
+from components.probes import TlsFiles, accepts, shakes_hands
 from stacks.profile import Profile
 from workspaces.model import JupyterLab, Member, RStudio, Workspace
 from workspaces.sizes import SIZES
@@ -28,6 +29,11 @@ RESEARCHER = 1000
 """User and group of the images, see images/base."""
 START_SECONDS = 120
 """How long a server may take to answer; 12 to 29 seconds were measured on two cores with cold caches."""
+
+_READABLE = 0o440
+"""By the group of the pod alone; Kubernetes owns the files as root."""
+_TLS_FOLDER = "/run/secrets/tls"
+_TLS = TlsFiles(f"{_TLS_FOLDER}/tls.crt", f"{_TLS_FOLDER}/tls.key", f"{_TLS_FOLDER}/ca.crt")
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT = "singleuser-server"
@@ -46,21 +52,23 @@ class ServerKind:
     pod: PodTemplateSpecArgsDict
 
 
-def server_kinds(workspace: Workspace, images: Mapping[str, str]) -> list[ServerKind]:
+def server_kinds(workspace: Workspace, profile: Profile, images: Mapping[str, str]) -> list[ServerKind]:
     """What the members of a project may start.
 
     Args:
         workspace: the project.
+        profile: the provider's capabilities.
         images: references of the tools' images, by tool.
     """
     kinds: list[ServerKind] = []
+    host = service_host(server_name(MEMBER_FIELD), workspace, profile)
     if jupyterlab := workspace.tools.jupyterlab:
         arguments = [] if jupyterlab.terminals else ["--ServerApp.terminals_enabled=False"]
-        container = _container(images["jupyterlab"], jupyterlab, arguments, _forbidden(jupyterlab))
+        container = _container(images["jupyterlab"], jupyterlab, host, arguments, _forbidden(jupyterlab))
         pod = _pod(workspace, "jupyterlab", container)
         kinds.append(ServerKind("jupyterlab", "JupyterLab: Python and R", pod))
     if rstudio := workspace.tools.rstudio:
-        container = _container(images["rstudio"], rstudio, ["--ServerApp.default_url=/rstudio"], "")
+        container = _container(images["rstudio"], rstudio, host, ["--ServerApp.default_url=/rstudio"], "")
         pod = _pod(workspace, "rstudio", container)
         kinds.append(ServerKind("rstudio", "RStudio", pod))
     return kinds
@@ -69,6 +77,16 @@ def server_kinds(workspace: Workspace, images: Mapping[str, str]) -> list[Server
 def server_labels(workspace: Workspace) -> dict[str, str]:
     """Labels of every server's pod; what network policies select."""
     return {**project_labels(workspace), COMPONENT_LABEL: COMPONENT}
+
+
+def server_name(member: str) -> str:
+    """Name of a member's server: of its pod, and of the Service that leads to it."""
+    return f"server-{member}"
+
+
+def secret_name(member: str) -> str:
+    """Name of the Secret with the certificate of a member's server."""
+    return f"server-tls-{member}"
 
 
 def home_name(member: str) -> str:
@@ -121,12 +139,15 @@ def _pod(workspace: Workspace, name: str, container: ContainerArgsDict) -> PodTe
         "volumes": [
             {"name": "home", "persistent_volume_claim": {"claim_name": home_name(MEMBER_FIELD)}},
             {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
+            {"name": "tls", "secret": {"secret_name": secret_name(MEMBER_FIELD), "default_mode": _READABLE}},
         ],
     }
     return {"metadata": {"labels": labels}, "spec": spec}
 
 
-def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str], forbidden: str) -> ContainerArgsDict:
+def _container(
+    image: str, tool: JupyterLab | RStudio, host: str, arguments: list[str], forbidden: str
+) -> ContainerArgsDict:
     size = SIZES[tool.size]
     return {
         # The names of the container and of its port are KubeSpawner's: it looks for them in running pods.
@@ -134,7 +155,7 @@ def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str], for
         "image": image,
         "image_pull_policy": "IfNotPresent",
         "args": ["jupyterhub-singleuser", *arguments],
-        "env": [{"name": "CLOISON_FORBIDDEN", "value": forbidden}] if forbidden else [],
+        "env": [*_TLS_SETTINGS, *([_told(forbidden)] if forbidden else [])],
         "ports": [{"name": "notebook-port", "container_port": PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {"cpu": f"{size.cpu_request_milli}m", "memory": f"{size.memory_mib}Mi"},
@@ -148,13 +169,27 @@ def _container(image: str, tool: JupyterLab | RStudio, arguments: list[str], for
         "volume_mounts": [
             {"name": "home", "mount_path": "/home/researcher"},
             {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108 - a path in the container, an emptyDir of its own
+            {"name": "tls", "mount_path": _TLS_FOLDER, "read_only": True},
         ],
-        "startup_probe": {**_probe(), "period_seconds": 1, "failure_threshold": START_SECONDS},
-        "readiness_probe": {**_probe(), "period_seconds": 10, "timeout_seconds": 5},
-        "liveness_probe": {**_probe(), "period_seconds": 30, "timeout_seconds": 5, "failure_threshold": 5},
+        # That it answers requests the hub finds out itself before it leads anybody there.
+        "startup_probe": {**accepts("notebook-port"), "period_seconds": 1, "failure_threshold": START_SECONDS},
+        "readiness_probe": {**accepts("notebook-port"), "period_seconds": 10, "timeout_seconds": 5},
+        "liveness_probe": {
+            **shakes_hands(host, PORT, _TLS),
+            "period_seconds": 30,
+            "timeout_seconds": 5,
+            "failure_threshold": 5,
+        },
     }
 
 
-def _probe() -> ProbeArgsDict:
-    """Asks ``<base>api``: the one path that answers 200 without a token, whatever the base path."""
-    return {"http_get": {"path": f"/user/{MEMBER_FIELD}/api", "port": "notebook-port"}}
+_TLS_SETTINGS: list[EnvVarArgsDict] = [
+    {"name": "JUPYTERHUB_SSL_CERTFILE", "value": _TLS.certificate},
+    {"name": "JUPYTERHUB_SSL_KEYFILE", "value": _TLS.key},
+    {"name": "JUPYTERHUB_SSL_CLIENT_CA", "value": _TLS.authority},
+]
+"""Where the single-user server looks for its certificate, and for the authority of its hub and of its clients."""
+
+
+def _told(forbidden: str) -> EnvVarArgsDict:
+    return {"name": "CLOISON_FORBIDDEN", "value": forbidden}

@@ -14,6 +14,7 @@ SHARED_NAMESPACES = {"kube-system", "platform-gateway", "platform-identity"}
 """Namespaces of the platform that a workspace may exchange traffic with."""
 
 COMPONENT = "app.kubernetes.io/component"
+MEMBER = "cloison/member"
 WORKLOADS = ("StatefulSet", "Deployment")
 
 
@@ -134,12 +135,12 @@ def _references(pods: Pods) -> Iterator[tuple[str, str]]:
 
 
 def check_selectors_match(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Every Service and workload selects the pods of exactly one workload."""
+    """Every Service and workload selects the pods of one workload, or the one server that a member has at a time."""
     selectors = [(title(service), at(service, "spec", "selector")) for service in of_kind(manifests, "Service")]
     selectors += [(title(each), at(each, "spec", "selector", "matchLabels")) for each in workloads(manifests)]
     for name, selector in selectors:
         matching = [pods for pods in all_pods(manifests) if pods.selected_by(selector)]
-        if len(matching) != 1:
+        if len({pods.labels.get(MEMBER, pods.title) for pods in matching}) != 1:
             yield f"{name} selects {len(matching)} pod templates"
 
 

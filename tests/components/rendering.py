@@ -39,7 +39,7 @@ class _Recorder(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, object]]:
         inputs = cast("Manifest", _plain(args.inputs))
         self.declared.append(Declared(args.typ, args.name, inputs))
-        return f"{args.name}-id", {**args.inputs, "data": {"token": "cGxhbnRlZA=="}}
+        return f"{args.name}-id", {**args.inputs, "not_after": f"end of {args.name}", "data": {"token": "cGxhbnRlZA=="}}
 
     def call(self, args: mocks.MockCallArgs) -> NoReturn:
         message = f"the program called {args.token}, which nothing here answers"

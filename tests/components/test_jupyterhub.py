@@ -9,10 +9,11 @@ import pytest
 from components import hub_sign_in
 from components.hub_network import Destination
 from components.hub_settings import as_kubernetes, contacts
+from components.hub_tls import identities
 from stacks.profile import Issuer
 from tests.components.consistency import at, inconsistencies, of_kind, text
 from tests.components.hub_rendering import hub_settings, rendered_hub
-from tests.components.rendering import Manifest
+from tests.components.rendering import Manifest, Plain
 from tests.samples import cohort, local_profile, workspace
 
 SCHEMA_VERSION = "1.36"
@@ -40,8 +41,8 @@ def test_other_settings_are_another_hub() -> None:
     assert _template(_hub()) == _template(_hub())
 
 
-def _template(manifests: list[Manifest]) -> object:
-    return at(_only(manifests, "hub"), "spec", "template")
+def _template(manifests: list[Manifest], deployment: str = "hub") -> Plain:
+    return at(_only(manifests, deployment), "spec", "template")
 
 
 def _only(manifests: list[Manifest], deployment: str) -> Manifest:
@@ -56,13 +57,14 @@ def test_forbidden_terminals_are_switched_off_in_the_server() -> None:
 
 
 def test_the_server_is_told_what_the_project_forbids() -> None:
-    def told(**settings: bool) -> list[dict[str, str]]:
+    def told(**settings: bool) -> str | None:
         tools: dict[str, object] = {"jupyterlab": settings}
-        return _pod(tools, data_class="synthetic")["spec"]["containers"][0]["env"]
+        environment = _pod(tools, data_class="synthetic")["spec"]["containers"][0]["env"]
+        return {each["name"]: each["value"] for each in environment}.get("CLOISON_FORBIDDEN")
 
-    assert told() == [{"name": "CLOISON_FORBIDDEN", "value": "downloads uploads"}]
-    assert told(terminals=False, uploads=True) == [{"name": "CLOISON_FORBIDDEN", "value": "downloads terminals"}]
-    assert told(downloads=True, uploads=True) == []
+    assert told() == "downloads uploads"
+    assert told(terminals=False, uploads=True) == "downloads terminals"
+    assert told(downloads=True, uploads=True) is None
 
 
 def _pod(tools: dict[str, object], **changes: object) -> Any:
@@ -138,10 +140,49 @@ def test_a_destination_without_peers_is_refused() -> None:
         Destination(443).peers()
 
 
+@pytest.mark.parametrize(
+    ("deployment", "secrets"),
+    [("hub", ["hub-tls"]), ("proxy", ["proxy-tls", "proxy-api-tls"])],
+)
+def test_renewed_certificates_are_another_pod(deployment: str, secrets: list[str]) -> None:
+    annotations = cast("dict[str, str]", at(_template(_hub(), deployment), "metadata", "annotations"))
+    assert {key: value for key, value in annotations.items() if "certificate-ends" in key} == {
+        f"cloison/certificate-ends.{secret}": f"end of sleep-study-{secret}" for secret in secrets
+    }
+
+
+def test_every_address_inside_a_project_is_https_and_named_in_a_certificate() -> None:
+    project, profile = workspace(cohort()), local_profile()
+    told = hub_settings(project, profile)
+    hosts = {each.host for each in identities(project, profile)}
+    for address in (told["hub_url"], told["proxy_api_url"], told["server_url"].format(unescaped_username="ada")):
+        scheme, _, rest = address.partition("://")
+        assert (scheme, rest.partition(":")[0] in hosts) == ("https", True), address
+    proxy = str(_only(_hub(), "proxy"))
+    assert f"--default-target={told['hub_url']}" in proxy
+    assert "http://" not in proxy
+
+
+def test_a_member_who_left_has_no_certificate_and_no_server_to_name() -> None:
+    members = [
+        {"name": "ada", "email": "ada@lab.example", "role": "lead"},
+        {"name": "ben", "email": "ben@lab.example", "role": "researcher", "left": True},
+    ]
+    manifests = _hub(members=members)
+    named = [text(each, "metadata", "name") for kind in ("Secret", "Service") for each in of_kind(manifests, kind)]
+    assert [name for name in named if name.startswith("server-")] == ["server-tls-ada", "server-ada"]
+
+
 def test_names_are_spelt_as_the_api_does_and_labels_stay() -> None:
-    given = {"run_as_user": 1, "labels": {"app.kubernetes.io/part-of": "x"}, "items": [{"read_only": True}]}
+    given = {
+        "run_as_user": 1,
+        "exec_": {},
+        "labels": {"app.kubernetes.io/part-of": "x"},
+        "items": [{"read_only": True}],
+    }
     assert as_kubernetes(given) == {
         "runAsUser": 1,
+        "exec": {},
         "labels": {"app.kubernetes.io/part-of": "x"},
         "items": [{"readOnly": True}],
     }
@@ -175,6 +216,9 @@ SPOILERS: dict[str, Callable[[list[Manifest]], object]] = {
         {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
     ),
     "NetworkPolicy proxy names no pods": lambda m: _policy(m, "proxy")["egress"].append({"ports": [{"port": 443}]}),
+    "Service server-ada selects 0 pod templates": lambda m: _edit_pod(
+        m, lambda pod: pod["metadata"]["labels"].pop("cloison/member")
+    ),
     "Deployment hub refers to": lambda m: m.remove(
         next(each for each in of_kind(m, "Secret") if text(each, "metadata", "name") == "hub-cookie")
     ),

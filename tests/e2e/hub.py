@@ -15,6 +15,7 @@ from components.certificates import CertificateAuthority
 from components.hub_network import Destination
 from components.hub_settings import host_label, hub_url
 from components.hub_sign_in import SignIn
+from components.hub_tls import PROXY_SECRET, identities
 from components.issuing import KeyPair, issue_authority, issue_certificate
 from components.jupyterhub import JupyterHub, hub_manifests
 from components.naming import namespace_name
@@ -45,13 +46,14 @@ class Hub:
     """Claims of everyone whom the issuer knows, by a name of the tests."""
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     client_secret: str = field(default_factory=secrets.token_urlsafe)
+    pairs: dict[str, KeyPair] = field(default_factory=dict)
+    """Certificate and key of each Secret that holds one: the same for every `apply`, as the engine keeps them."""
     drawn: dict[str, str] = field(default_factory=dict)
     """Values of the drawn secrets: the same for every `apply`, as the engine keeps them."""
 
     def __post_init__(self) -> None:
         self.authority = issue_authority("tests", self.now)
         self.namespace = namespace_name(self.project)
-        self._certificate = self._issue(f"proxy.{self.namespace}.svc.cluster.local", self.profile.host(self._host))
 
     @property
     def profile(self) -> Profile:
@@ -166,9 +168,16 @@ class Hub:
             return {**manifest, "data": {"ca.crt": self.authority.certificate}}
         return manifest
 
+    def _tls_pairs(self) -> dict[str, KeyPair]:
+        for each in identities(self.project, self.profile):
+            names = [each.host, *([self.profile.host(self._host)] if each.secret == PROXY_SECRET else [])]
+            if each.secret not in self.pairs:
+                self.pairs[each.secret] = self.issue(*names, client=each.client)
+        return self.pairs
+
     def _secret(self, name: str) -> Manifest:
-        if name == "proxy-tls":
-            return {"tls.crt": self._certificate.certificate, "tls.key": self._certificate.private_key}
+        if pair := self._tls_pairs().get(name):
+            return tls_files(pair, self.authority)
         if name == "hub-client":
             return {"secret": self.client_secret}
         return {"secret": self.drawn.setdefault(name, secrets.token_hex(32))}
@@ -180,11 +189,12 @@ class Hub:
         spec = {"selector": selector, "ports": [{"port": 443, "targetPort": 8443}]}
         return cast("Manifest", {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 
-    def _issue(self, *names: str) -> KeyPair:
-        return issue_certificate(names, client=False, authority=self.authority, now=self.now)
+    def issue(self, *names: str, client: bool = False) -> KeyPair:
+        """A certificate of the stack's authority."""
+        return issue_certificate(names, client=client, authority=self.authority, now=self.now)
 
     def _issuer(self) -> list[object]:
-        pair = self._issue(f"{ISSUER}.svc.cluster.local", f"{ISSUER}.localhost")
+        pair = self.issue(f"{ISSUER}.svc.cluster.local", f"{ISSUER}.localhost")
         client = {"id": "jupyter", "secret": self.client_secret, "redirect": self.url("/hub/oauth_callback")}
         files = {
             "issuer.py": Path(__file__).with_name("issuer_pod.py").read_text(),
@@ -212,3 +222,8 @@ class Hub:
             {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": workload},
             {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": front},
         ]
+
+
+def tls_files(pair: KeyPair, authority: KeyPair) -> Manifest:
+    """A Secret's content, as `tls_secret` has it."""
+    return {"tls.crt": pair.certificate, "tls.key": pair.private_key, "ca.crt": authority.certificate}

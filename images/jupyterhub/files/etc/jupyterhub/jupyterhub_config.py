@@ -1,11 +1,12 @@
 """Settings of the hub. What differs between projects comes from the settings file, secrets from files of their own."""
 
+import os
 import sys
 from pathlib import Path
 
 from project_hub.authenticator import MemberAuthenticator
 from project_hub.settings import Settings
-from project_hub.spawner import MemberSpawner, refuse_closed
+from project_hub.spawner import MemberSpawner, refuse_closed, server_url
 
 DATA = Path("/srv/jupyterhub")
 SECRETS = Path("/run/secrets/jupyterhub")
@@ -26,7 +27,7 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 
 c.JupyterHub.public_url = settings.public_url
-c.JupyterHub.hub_bind_url = "http://:8081"
+c.JupyterHub.hub_bind_url = "https://:8081"
 c.JupyterHub.hub_connect_url = settings.hub_url
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = settings.proxy_api_url
@@ -44,6 +45,7 @@ c.MemberAuthenticator.client_secret = secret("client-secret")
 c.MemberAuthenticator.authorize_url = settings.sign_in.authorize_url
 c.MemberAuthenticator.token_url = settings.sign_in.token_url
 c.MemberAuthenticator.userdata_url = settings.sign_in.userinfo_url
+c.MemberAuthenticator.authorities = "" if settings.sign_in.own_authority else "/etc/ssl/certs/ca-certificates.crt"
 c.MemberAuthenticator.oauth_callback_url = settings.sign_in.callback_url
 # A session that went on at the issuer would let the next person at the same browser in.
 c.MemberAuthenticator.logout_redirect_url = settings.sign_in.sign_out_url or ""
@@ -58,6 +60,7 @@ c.MemberAuthenticator.allow_existing_users = False
 c.JupyterHub.spawner_class = MemberSpawner
 c.JupyterHub.allow_named_servers = False
 c.MemberSpawner.pre_spawn_hook = refuse_closed
+c.MemberSpawner.get_pod_url = server_url
 c.MemberSpawner.pod_name_template = "server-{unescaped_username}"
 c.MemberSpawner.delete_grace_period = 10
 c.MemberSpawner.start_timeout = 300
@@ -77,6 +80,7 @@ c.JupyterHub.services = [
             "jupyterhub_idle_culler",
             "--config=/etc/jupyterhub/idle_culler_config.py",
         ],
+        "environment": {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")},
     }
 ]
 c.JupyterHub.load_roles = [

@@ -9,13 +9,21 @@ from project_hub.admission import Person, RefusedError, admit, refusal
 from project_hub.refusing import forbidden
 from project_hub.settings import Settings
 from project_hub.subjects import Subjects
-from traitlets import Unicode
+from tornado.httpclient import AsyncHTTPClient
+from traitlets import Unicode, default
 
 
 class MemberAuthenticator(GenericOAuthenticator):
     """Admits the members of the workspace file, under the names that it gives them."""
 
     subjects_file = Unicode(config=True, help="File that ties an issuer's subjects to the members' addresses.")
+
+    authorities = Unicode(config=True, help="File of those who may have signed the issuer's certificate; default: ours.")
+
+    @default("http_client")
+    def _client_without_our_certificate(self) -> AsyncHTTPClient:
+        """The hub's certificate is for the project's own proxy and servers, and for nobody outside."""
+        return AsyncHTTPClient(force_instance=True, defaults={"ca_certs": self.authorities or None})
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         """Name the person as the workspace file does.

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 FILE = Path("/etc/jupyterhub/settings/settings.json")
+CERTIFICATES = Path("/run/secrets/internal-ssl")
+"""The hub's certificate, its key and the stack's authority, laid out as JupyterHub's own internal TLS does."""
 
 
 class _Part(BaseModel):
@@ -46,6 +48,8 @@ class SignIn(_Part):
     groups_claim: str
     group: str
     """The group of the issuer that the project's members are in."""
+    own_authority: bool
+    """Whether the stack's own authority signed the issuer's certificate; otherwise one that Debian trusts."""
 
 
 class Server(_Part):
@@ -73,6 +77,8 @@ class Settings(_Part):
     public_url: str
     hub_url: str
     proxy_api_url: str
+    server_url: str
+    """Where a member's server answers, the member's name left open."""
 
     @classmethod
     def read(cls, file: Path = FILE) -> Self:

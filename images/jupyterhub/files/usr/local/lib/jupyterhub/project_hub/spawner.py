@@ -29,6 +29,11 @@ class MemberSpawner(KubeSpawner):
         return pod
 
 
+def server_url(spawner: MemberSpawner, _pod: object) -> str:
+    """Where hub and proxy find a server: by the name in its certificate, which no address is."""
+    return spawner._expand_all(Settings.read().server_url)
+
+
 def refuse_closed(spawner: MemberSpawner) -> None:
     """Start nothing for who may not work today.
 
