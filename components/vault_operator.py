@@ -44,6 +44,7 @@ RIGHTS: dict[str, Sequence[str]] = {
     "pki/root": ("delete", "sudo"),
     "pki/roles/project-*": ("create", "read", "update", "delete"),
     "pki/cert/ca": ("read",),
+    "pki/issuers": ("list",),
 }
 """What the program may do, by path: configure, and read no value. Names of projects' objects begin with `project-`."""
 

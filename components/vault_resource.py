@@ -81,7 +81,7 @@ class MountProvider(ObjectProvider):
     def make(self, api: VaultApi, props: Properties) -> tuple[str, Properties]:
         """Mount it; what an interrupted run has mounted is taken as it is, if it is of this type."""
         path, asked = props["path"], props["settings"]
-        if (found := api.read(path)) is None:
+        if (found := mounted(api, path)) is None:
             api.write(path, asked)
         elif found["type"] != asked["type"]:
             message = f"{path}: something of type {found['type']} is mounted there, not {asked['type']}: move it away"
@@ -89,11 +89,30 @@ class MountProvider(ObjectProvider):
         return path, {}
 
     @override
+    def find(self, api: VaultApi, id_: str, props: Properties) -> Properties | None:
+        found = mounted(api, id_)
+        return None if found is None else {"settings": projected(props["settings"], found)}
+
+    @override
     def change(self, api: VaultApi, id_: str, props: Properties) -> None:
-        if (found := api.read(id_)) is None or found["type"] != props["settings"]["type"]:
+        if (found := mounted(api, id_)) is None or found["type"] != props["settings"]["type"]:
             message = f"{id_}: its type cannot change, for all that it holds would be deleted: mount another beside it"
             raise KeyStoreError(message)
         api.write(f"{id_}/tune", props["settings"].get("config", {}))
+
+
+class SettingsProvider(ObjectProvider):
+    """Settings of what is mounted: they go with it, and Vault deletes none by themselves."""
+
+    @override
+    def remove(self, api: VaultApi, id_: str, props: Properties) -> None:
+        """Leave them to the mount."""
+
+
+def mounted(api: VaultApi, path: str) -> Mapping[str, Any] | None:
+    """What is mounted at a path; None when nothing is, which Vault calls an error where it is asked for one alone."""
+    kind, _, name = path.rpartition("/")
+    return (api.read(kind) or {}).get(f"{name}/")
 
 
 class KeyStoreObject(RemoteObject, module="keys", name="KeyStoreObject"):

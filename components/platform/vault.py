@@ -35,7 +35,7 @@ from components.platform.namespaces import platform_labels, platform_metadata
 from components.platform.secrets import tls_secret
 from components.platform.vault_pod import CERTIFICATE, DATA, LABELS, PORT, SETTINGS, VAULT, settings, stateful_set
 from components.vault_objects import Beginning, KeyStoreAuthority
-from components.vault_resource import KeyStoreObject, KeyStoreServer, Mount
+from components.vault_resource import KeyStoreObject, KeyStoreServer, Mount, SettingsProvider
 from stacks.profile import Profile, Seal
 
 PART = "keys"
@@ -228,4 +228,5 @@ class KeyStore(pulumi.ComponentResource):
         way = Mount(path, self.server, "sys/auth/kubernetes", {"type": "kubernetes"}, self._inside)
         after = pulumi.ResourceOptions(parent=self, depends_on=[way])
         asked = {"kubernetes_host": "https://kubernetes.default.svc"}
-        return KeyStoreObject(f"{path}-api", self.server, "auth/kubernetes/config", asked, after)
+        where = "auth/kubernetes/config"
+        return KeyStoreObject(f"{path}-api", self.server, where, asked, after, SettingsProvider())
