@@ -1,10 +1,7 @@
 """The pods of a project's hub and proxy, as restricted as those of its members."""
 
 import posixpath
-from collections.abc import Mapping
-from typing import Any, cast
 
-import pulumi
 from pulumi_kubernetes.apps.v1 import DeploymentSpecArgsDict
 from pulumi_kubernetes.core.v1 import (
     ContainerArgsDict,
@@ -13,7 +10,6 @@ from pulumi_kubernetes.core.v1 import (
     KeyToPathArgsDict,
     PersistentVolumeClaimSpecArgsDict,
     PodSpecArgsDict,
-    PodTemplateSpecArgsDict,
     ResourceRequirementsArgsDict,
     SecurityContextArgsDict,
     VolumeArgsDict,
@@ -32,9 +28,6 @@ from workspaces.sizes import HUB, PROXY, Resources
 
 SETTINGS_ANNOTATION = "cloison/settings"
 """Digest of the hub's settings: other settings, another hub."""
-
-CERTIFICATE_ANNOTATION = "cloison/certificate-ends"
-"""When a certificate ends, by its Secret: a pod reads one when it starts, so another certificate is another pod."""
 
 _USER = 1000
 _READABLE = 0o440
@@ -95,16 +88,6 @@ def proxy_deployment(workspace: Workspace, profile: Profile, image: str) -> Depl
             "spec": _pod(SERVICE_ACCOUNT, _proxy_container(image, hub), _proxy_volumes()),
         },
     }
-
-
-def with_certificates(
-    workload: DeploymentSpecArgsDict, ends: Mapping[str, pulumi.Input[str]]
-) -> DeploymentSpecArgsDict:
-    """The hub or the proxy under certificates that end at these moments, by the name of their Secret."""
-    template = cast("dict[str, Any]", workload["template"])
-    annotations = {f"{CERTIFICATE_ANNOTATION}.{secret}": moment for secret, moment in ends.items()}
-    metadata = {**template["metadata"], "annotations": {**template["metadata"].get("annotations", {}), **annotations}}
-    return {**workload, "template": cast("PodTemplateSpecArgsDict", {**template, "metadata": metadata})}
 
 
 def _pod(account: str, container: ContainerArgsDict, volumes: list[VolumeArgsDict]) -> PodSpecArgsDict:

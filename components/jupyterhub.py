@@ -33,7 +33,7 @@ from components.hub_sign_in import SignIn
 from components.manifests import Manifest
 from components.naming import namespace_name
 from components.platform.routes import ROUTED_PORT, Backend, Route, RouteManifests, route_manifests
-from components.platform.secrets import tls_secret
+from components.platform.secrets import tls_secret, with_certificates
 from stacks.profile import Profile
 from workspaces.model import Workspace
 
@@ -171,7 +171,7 @@ class JupyterHub(pulumi.ComponentResource):
         before: list[pulumi.Resource],
     ) -> Deployment:
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        spec = hub_pods.with_certificates(manifest.spec, ends)
+        spec = with_certificates(manifest.spec, ends)
         return Deployment(f"{self._name}-{manifest.name}", metadata=manifest.metadata, spec=spec, opts=after)
 
     def _certificate(self, identity: hub_tls.Identity, authority: CertificateAuthority) -> Certificate:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from components.remote_objects import Properties, RemoteObject, projected
 from components.vault_api import KeyStoreError, VaultApi
-from components.vault_operator import Custody, make_ready
+from components.vault_operator import Custody, make_ready, open_up
 from components.vault_resource import KeyStoreObject, KeyStoreServer, ObjectProvider
 
 
@@ -36,7 +36,11 @@ class BeginningProvider(ObjectProvider):
 
     @override
     def change(self, api: VaultApi, id_: str, props: Properties) -> None:
-        """Shares are drawn anew by those who hold them: `vault operator rekey`; here nothing but the record changes."""
+        """Open it again where a renewed certificate made it start anew.
+
+        Shares are drawn anew by those who hold them (`vault operator rekey`); of that, only the record is here.
+        """
+        open_up(api, Custody.of_environment())
 
     @override
     def remove(self, api: VaultApi, id_: str, props: Properties) -> None:
@@ -53,6 +57,7 @@ class Beginning(RemoteObject, module="keys", name="Beginning"):
         shares: int,
         threshold: int,
         opens_itself: bool,
+        certificate_ends: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare it.
@@ -63,10 +68,12 @@ class Beginning(RemoteObject, module="keys", name="Beginning"):
             shares: how many are handed out to the operator.
             threshold: how many of them open it, or recover it where its seal opens it.
             opens_itself: whether its seal opens it.
+            certificate_ends: moment at which its certificate ends; with another it starts anew, and may be sealed.
             opts: usual resource options; they make it wait for the server.
         """
-        counted = {"shares": shares, "threshold": threshold, "opens_itself": opens_itself}
-        super().__init__(BeginningProvider(), name, {"server": server.inputs(), **counted}, opts)
+        asked = {"shares": shares, "threshold": threshold, "opens_itself": opens_itself}
+        inputs = {"server": server.inputs(), **asked, "certificate_ends": certificate_ends}
+        super().__init__(BeginningProvider(), name, inputs, opts)
 
 
 class AuthorityProvider(ObjectProvider):

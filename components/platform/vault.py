@@ -32,7 +32,7 @@ from components.certificates import Certificate, CertificateAuthority
 from components.manifests import Manifest
 from components.partition import peer
 from components.platform.namespaces import platform_labels, platform_metadata
-from components.platform.secrets import tls_secret
+from components.platform.secrets import tls_secret, with_certificates
 from components.platform.vault_pod import CERTIFICATE, DATA, LABELS, PORT, SETTINGS, VAULT, settings, stateful_set
 from components.vault_objects import Beginning, KeyStoreAuthority
 from components.vault_resource import KeyStoreObject, KeyStoreServer, Mount, SettingsProvider
@@ -160,13 +160,14 @@ class KeyStore(pulumi.ComponentResource):
         self._name, self._child = name, pulumi.ResourceOptions(parent=self)
         self._protect = manifests.protect
         self.server = KeyStoreServer(manifests.administration, authority.certificate)
-        seal, running = manifests.seal, self._running(manifests, authority)
+        seal, (running, ends) = manifests.seal, self._running(manifests, authority)
         begun = Beginning(
             f"{name}-beginning",
             self.server,
             seal.shares,
             seal.threshold,
             seal.type != "shamir",
+            ends,
             pulumi.ResourceOptions(parent=self, depends_on=running),
         )
         self._inside = pulumi.ResourceOptions(parent=self, depends_on=[begun])
@@ -175,7 +176,10 @@ class KeyStore(pulumi.ComponentResource):
         self.engines = [transit, secrets, self.authority, self._signing_in()]
         self.register_outputs({"administration": manifests.administration})
 
-    def _running(self, manifests: KeyStoreManifests, authority: CertificateAuthority) -> list[pulumi.Resource]:
+    def _running(
+        self, manifests: KeyStoreManifests, authority: CertificateAuthority
+    ) -> tuple[list[pulumi.Resource], pulumi.Output[str]]:
+        """The server, and when its certificate ends."""
         flows, front, names = manifests.flows, manifests.service, manifests.names
         NetworkPolicy(f"{self._name}-flows", metadata=flows.metadata, spec=flows.spec, opts=self._child)
         service = Service(self._name, metadata=front.metadata, spec=front.spec, opts=self._child)
@@ -187,10 +191,9 @@ class KeyStore(pulumi.ComponentResource):
             *self._account(manifests),
         ]
         after = pulumi.ResourceOptions(parent=self, depends_on=before)
-        return [
-            service,
-            StatefulSet(self._name, metadata=manifests.server.metadata, spec=manifests.server.spec, opts=after),
-        ]
+        spec = with_certificates(manifests.server.spec, {CERTIFICATE: certificate.not_after})
+        server = StatefulSet(self._name, metadata=manifests.server.metadata, spec=spec, opts=after)
+        return [service, server], certificate.not_after
 
     def _settings(self, manifests: KeyStoreManifests) -> ConfigMap:
         content = {SETTINGS: manifests.settings}
