@@ -49,11 +49,27 @@ def ip(*arguments: str) -> None:
 
 
 @contextmanager
+def network_namespace(name: str) -> Iterator[str]:
+    """A named network namespace.
+
+    Not `ip netns add`: that mounts its folder over itself, under which a platform that runs could not remove its own.
+    """
+    path = Path("/run/netns") / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    try:
+        subprocess.run(["unshare", f"--net={path}", "--", "true"], check=True)
+        yield name
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+        path.unlink()
+
+
+@contextmanager
 def plugged(node: str, name: str, addresses: Iterable[str]) -> Iterator[str]:
     """A network namespace with these addresses, wired to the node's as a pod; yields its name."""
-    namespace, device = f"{node}-{name}", f"veth-{name}"
-    ip("netns", "add", namespace)
-    try:
+    device = f"veth-{name}"
+    with network_namespace(f"{node}-{name}") as namespace:
         ip("-n", node, "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         ip("-n", node, "addr", "add", f"{GATEWAY}/32", "dev", device)
         ip("-n", node, "link", "set", device, "up")
@@ -65,8 +81,6 @@ def plugged(node: str, name: str, addresses: Iterable[str]) -> Iterator[str]:
         ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
         ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
         yield namespace
-    finally:
-        ip("netns", "del", namespace)
 
 
 @dataclass
@@ -87,8 +101,7 @@ class Wires:
         return f"{self.node}-{self.pods.index(address) if address in self.pods else 'out'}"
 
     def __enter__(self) -> "Wires":
-        ip("netns", "add", self.node)
-        self._open.callback(ip, "netns", "del", self.node)
+        self._open.enter_context(network_namespace(self.node))
         with inside(self.node):
             ip("link", "set", "lo", "up")
             ip("link", "add", "node0", "type", "bridge")
