@@ -113,8 +113,8 @@ def _initialise(api: VaultApi, shares: int, threshold: int, *, opens_itself: boo
             f"one for the operator's token in {TOKEN_FILE_VARIABLE}"
         )
         raise KeyStoreError(message)
-    _set_aside(custody.shares)
     _require_writable(custody.shares)
+    _set_aside(custody.shares)
     handed, root = api.initialize(shares, threshold, opens_itself=opens_itself)
     _write(custody.shares, json.dumps({"threshold": threshold, "shares": handed}, indent=2) + "\n")
     return root
@@ -193,9 +193,10 @@ def _set_aside(file: Path) -> None:
 
 def _require_writable(file: Path) -> None:
     """Find out before anything is initialised that the shares could not be written."""
+    trial = file.with_name(f"{file.name}.trial")
     try:
-        _write(file, "")
-        file.unlink()
+        _write(trial, "")
+        trial.unlink()
     except OSError as error:
         message = f"{file}: cannot be written ({error.strerror}): name another file in {SHARES_VARIABLE}"
         raise KeyStoreError(message) from error

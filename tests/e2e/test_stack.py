@@ -70,6 +70,21 @@ def test_status_and_the_portal_s_file_say_how_projects_stand(running: Project) -
     ]
 
 
+def test_a_key_store_that_started_anew_is_sealed_until_its_operator_opens_it(running: Project) -> None:
+    pod = ("pod/vault-0", "-n", "platform-keys")
+    running.platform.kubectl("delete", *pod, "--grace-period=1")
+    running.platform.kubectl("wait", *pod, "--for=create", "--timeout=60s")
+    running.platform.kubectl("wait", *pod, "--for=condition=Ready", "--timeout=90s")
+    status, printed = running.run("status")
+    assert status == 1
+    assert "the key store is sealed: `cloison unseal` opens it" in printed
+    status, printed = running.run("unseal", "--shares", str(running.folder / "nowhere.json"))
+    assert status == 2
+    assert "nowhere.json: no file of shares" in printed
+    assert "the key store is open" in running.cloison("unseal")
+    assert running.run("status")[0] == 0
+
+
 def test_no_secret_is_in_the_state_or_in_what_is_printed_in_plain_text(running: Project) -> None:
     secrets = [*running.printed_json("accounts").values(), running.administrator, *_secrets_of_hubs(running)]
     files = [file for file in (running.folder / ".engine").rglob("*") if file.is_file()]
