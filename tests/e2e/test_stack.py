@@ -86,11 +86,13 @@ def test_a_key_store_that_started_anew_is_sealed_until_its_operator_opens_it(run
 
 
 def test_no_secret_is_in_the_state_or_in_what_is_printed_in_plain_text(running: Project) -> None:
+    shares = json.loads(running.shares.read_text())["shares"]
     secrets = [*running.printed_json("accounts").values(), running.administrator, *_secrets_of_hubs(running)]
+    secrets += [running.token.read_text(), *shares]
     files = [file for file in (running.folder / ".engine").rglob("*") if file.is_file()]
     texts = [file.read_text(errors="replace") for file in files] + [running.cloison("up", "--yes", "--json")]
     assert len(files) > 1
-    assert len(secrets) == 8 + 1 + 3 * len(PROJECTS)
+    assert len(secrets) == 8 + 1 + 3 * len(PROJECTS) + 1 + 3
     assert not [secret for secret in secrets if any(secret in text for text in texts)]
 
 
