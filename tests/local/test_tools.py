@@ -21,7 +21,15 @@ def go(module: str, command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("module", "command"),
-    [(".", "vet"), (".", "test"), ("coredns", "vet"), ("provisioner", "vet"), ("conformance", "vet")],
+    [
+        (".", "vet"),
+        (".", "test"),
+        ("coredns", "vet"),
+        ("provisioner", "vet"),
+        ("conformance", "vet"),
+        ("credentials", "vet"),
+        ("credentials", "test"),
+    ],
 )
 def test_go_finds_no_fault(module: str, command: str) -> None:
     done = go(module, command)
