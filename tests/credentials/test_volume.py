@@ -83,7 +83,7 @@ def test_a_destroyed_key_is_the_end_of_the_data(agent: Agent, vault: Vault, volu
     vault.call("POST", f"transit/keys/{key}/config", {"deletion_allowed": True})
     vault.call("DELETE", f"transit/keys/{key}")
     start(agent).until_waiting(f"the key store refuses transit/rewrap/{key}: ")
-    (name,) = [path for path in (volume / "data").iterdir()]
+    (name,) = (volume / "data").iterdir()
     assert name.name != "cohort.csv"
     assert b"Required key not available" in as_user("cat", name).stderr
 
