@@ -120,11 +120,12 @@ def test_a_file_system_that_cannot_encrypt_is_refused(agent: Agent, vault: Vault
     path = Path("/dev/shm") / agent.folder.name
     path.mkdir()
     try:
-        agent.settings["volume"] = {"path": str(path), "key": "plain"}
+        section: dict[str, object] = {"path": str(path), "key": "plain"}
+        agent.settings["volume"] = section
         agent.start()
         assert agent.process.wait(20) == 1
         assert "cannot encrypt: use ext4 with the feature encrypt, or set volume.required to false" in agent.log
-        agent.settings["volume"]["required"] = False
+        section["required"] = False
         agent.start().until_fresh()
         assert "the data are not encrypted" in agent.log
         assert (path / "data").is_dir()

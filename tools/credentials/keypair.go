@@ -51,8 +51,10 @@ func (k *keyPair) draw(ctx context.Context, client *api.Client) error {
 func (k *keyPair) remove(ctx context.Context, client *api.Client) error {
 	var errs []error
 	for _, place := range k.config.Paths {
-		_, err := client.Logical().DeleteWithContext(ctx, strings.Replace(place, kvData, kvMetadata, 1))
-		errs = append(errs, err)
+		whole := strings.Replace(place, kvData, kvMetadata, 1)
+		if _, err := client.Logical().DeleteWithContext(ctx, whole); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", whole, err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -82,5 +82,8 @@ func (s *session) alive(ctx context.Context) (bool, error) {
 
 // revoke ends the token, and with it every lease that was made with it.
 func (s *session) revoke(ctx context.Context) error {
-	return s.client.Auth().Token().RevokeSelfWithContext(ctx, "")
+	if err := s.client.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
+		return fmt.Errorf("the end of a token: %w", err)
+	}
+	return nil
 }
