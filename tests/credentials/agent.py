@@ -23,11 +23,12 @@ class Agent:
         self.config = folder / "credentials.yaml"
         self.log_file = folder / "log"
         self.settings = settings
+        self.program = tool("credentials")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *command: str, wrapper: Sequence[str] = (), user: str | None = None) -> "Agent":
         self.config.write_text(yaml.safe_dump(self.settings))
-        words = [*wrapper, str(tool("credentials")), "--config", str(self.config)]
+        words = [*wrapper, str(self.program), "--config", str(self.config)]
         words += ["--", *command] if command else []
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(words, stdout=log, stderr=log, user=user)

@@ -1,11 +1,13 @@
 """A folder whose data only Vault can open: fscrypt on a real ext4, as a user without rights."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local.build import tool
 from tests.credentials.agent import Agent
 from tests.credentials.vault import Vault
 
@@ -42,7 +44,8 @@ def volume(agent: Agent, vault: Vault, image: Path) -> Path:
 
 
 def start(agent: Agent) -> Agent:
-    agent.log_file.touch()
+    """Start as the user, for whom the cache of built programs is closed."""
+    agent.program = Path(shutil.copy(tool("credentials"), agent.folder))
     return agent.start(user=USER)
 
 
