@@ -1,5 +1,6 @@
 """Runs the program under test and reads what it leaves for others."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -59,6 +60,13 @@ class Agent:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Stop it in whatever state a test left it, with what it holds in the store."""
+        if self._process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop(seconds=10)
+            self.kill()
 
     def kill(self) -> None:
         if self._process and self._process.poll() is None:

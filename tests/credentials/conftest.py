@@ -1,5 +1,6 @@
 """A Vault for all tests of the room, as the platform would set it up for one research project."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from local.certificates import Identity
 from tests.credentials.agent import Agent, settings_for
 from tests.credentials.database import OWNER, PROGRAMS, Database
 from tests.credentials.reviewer import ACCOUNT, NAMESPACE, Reviewer, service_account_token
-from tests.credentials.vault import LOOPBACK, Vault
+from tests.credentials.vault import LOOPBACK, Vault, VaultRefusalError
+from tests.credentials.waiting import until
 
 DATABASE_PASSWORD = "first-password-of-vault"
 POLICY = """
@@ -57,8 +59,16 @@ def set_up(vault: Vault, reviewer: Reviewer) -> None:
     for path, kind in {"pki": "pki", "transit": "transit", "database": "database"}.items():
         vault.call("POST", f"sys/mounts/{path}", {"type": kind})
     vault.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    until(lambda: takes_notes(vault))
     vault.call("POST", "pki/root/generate/internal", {"common_name": "cohort", "ttl": "24h"})
     vault.call("POST", "pki/roles/server", {"allow_any_name": True, "key_type": "ec", "key_bits": 256})
+
+
+def takes_notes(vault: Vault) -> bool:
+    """Whether the KV engine is ready: it says no for a moment after it was mounted."""
+    with contextlib.suppress(VaultRefusalError):
+        return bool(vault.call("POST", "kv/data/cohort/first", {"data": {"text": "ready"}}))
+    return False
 
 
 def log_in_for(vault: Vault, seconds: int, limit: int = 0) -> None:
@@ -102,4 +112,4 @@ def agent(folder: Path, vault: Vault) -> Iterator[Agent]:
     """An agent that a test gives sections to and starts; gone afterwards."""
     agent = Agent(folder, settings_for(folder, vault))
     yield agent
-    agent.kill()
+    agent.end()

@@ -78,7 +78,7 @@ def test_a_path_that_the_policy_forbids_holds_nothing_else_up(agent: Agent, file
 def test_a_service_account_that_was_replaced_is_read_anew(agent: Agent, file: Path) -> None:
     token = agent.folder / "token"
     right = token.read_text()
-    token.write_text(right[:-4] + "aaaa")
+    token.write_text(right[:-4] + "AAAA")
     agent.start().until_waiting("the key store refuses role notebook: permission denied")
     token.write_text(right)
     agent.until_fresh(8)
