@@ -50,7 +50,10 @@ class Agent:
         return json.loads(path.read_text()) if path.exists() else {"state": "", "reason": "", "sources": []}
 
     def until_fresh(self, seconds: float = 20.0) -> "Agent":
-        until(lambda: self.status()["state"] == "fresh" or self._failed(), seconds)
+        try:
+            until(lambda: self.status()["state"] == "fresh" or self._failed(), seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the agent said:\n{self.log}") from error
         return self
 
     def until_waiting(self, reason: str, seconds: float = 20.0) -> None:
@@ -81,7 +84,7 @@ class Agent:
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
     def _failed(self) -> bool:
-        assert self.process.poll() is None, self.log
+        assert self.process.poll() is None, "the agent has ended"
         return False
 
 

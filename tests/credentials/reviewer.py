@@ -12,12 +12,15 @@ NAMESPACE = "cohort"
 ACCOUNT = "notebook"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 UID = "5d2f8a36-4b1c-4f0e-9a51-0c2d7e3b9f10"
+BEGIN, END = 1577836800, 4102444800
+"""When the token's life begins and ends (2020 and 2100), in seconds since 1970."""
 
 
 def service_account_token() -> str:
     """A token with the claims of a service account; whether it is valid is for the reviewer to say."""
     account = {"namespace": NAMESPACE, "serviceaccount": {"name": ACCOUNT, "uid": UID}}
-    claims = {"iss": "kubernetes", "sub": USER, "exp": 4102444800, "kubernetes.io": account}
+    life = {"iat": BEGIN, "nbf": BEGIN, "exp": END}
+    claims = {"iss": "kubernetes", "sub": USER, "kubernetes.io": account} | life
     parts = [{"alg": "RS256", "typ": "JWT"}, claims]
     signature = base64.urlsafe_b64encode(b"s" * 256).decode().rstrip("=")
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
