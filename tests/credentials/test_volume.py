@@ -36,7 +36,7 @@ def image(folder: Path) -> Iterator[Path]:
 @pytest.fixture
 def volume(agent: Agent, vault: Vault, image: Path) -> Path:
     """The volume, with a transit key of its own."""
-    key = agent.folder.name.lower().replace("_", "-")
+    key = agent.folder.name
     vault.call("POST", f"transit/keys/{key}")
     path = agent.folder / "volume"
     agent.settings["volume"] = {"path": str(path), "key": key}
