@@ -86,16 +86,21 @@ def database(workroom: Path, vault: Vault) -> Iterator[Database]:
     folder.mkdir()
     shutil.chown(folder, OWNER)
     database = Database(folder, DATABASE_PASSWORD)
+    try:
+        lend(vault, database)
+        yield database
+    finally:
+        database.close()
+
+
+def lend(vault: Vault, database: Database) -> None:
+    """Have Vault make users of a database: one role's live for seconds, the other's for hours."""
     connection = {"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "username": "vault"}
     secret = {"password": DATABASE_PASSWORD, "connection_url": database.address}
     vault.call("POST", "database/config/cohort", connection | secret)
     reader = {"db_name": "cohort", "creation_statements": USER, "default_ttl": 4, "max_ttl": 7}
     vault.call("POST", "database/roles/reader", reader)
     vault.call("POST", "database/roles/steady", reader | {"default_ttl": 3600, "max_ttl": 7200})
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture
