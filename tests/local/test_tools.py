@@ -28,6 +28,8 @@ def go(module: str, command: str) -> subprocess.CompletedProcess[str]:
         ("provisioner", "vet"),
         ("provisioner", "test"),
         ("conformance", "vet"),
+        ("credentials", "vet"),
+        ("credentials", "test"),
     ],
 )
 def test_go_finds_no_fault(module: str, command: str) -> None:
