@@ -1,8 +1,5 @@
 """What of a key store needs more than writing, reading and deleting a path: its beginning, its authority, keys."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pulumi
 from typing_extensions import override
 
@@ -111,24 +108,7 @@ class KeyStoreAuthority(KeyStoreObject, module="keys", name="KeyStoreAuthority")
     certificate: pulumi.Output[str]
     """PEM; what clients trust."""
 
-    def __init__(
-        self,
-        name: str,
-        server: KeyStoreServer,
-        path: str,
-        settings: Mapping[str, Any],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare it.
-
-        Args:
-            name: logical name, unique in the stack.
-            server: the key store.
-            path: where its engine is mounted.
-            settings: what Vault draws it with; another is another authority.
-            opts: usual resource options.
-        """
-        super().__init__(name, server, path, settings, opts, AuthorityProvider())
+    provider = AuthorityProvider
 
 
 class TransitKeyProvider(ObjectProvider):
@@ -164,24 +144,7 @@ DRAWN_WITH = ("type", "exportable", "allow_plaintext_backup")
 class TransitKey(KeyStoreObject, module="keys", name="TransitKey"):
     """A project's key. Its destruction makes all that it encrypted unreadable, for good."""
 
-    def __init__(
-        self,
-        name: str,
-        server: KeyStoreServer,
-        path: str,
-        settings: Mapping[str, Any],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare it.
-
-        Args:
-            name: logical name, unique in the stack.
-            server: the key store.
-            path: below ``transit/keys``.
-            settings: how it is drawn, rotated, and whether it may be destroyed.
-            opts: usual resource options.
-        """
-        super().__init__(name, server, path, settings, opts, TransitKeyProvider())
+    provider = TransitKeyProvider
 
 
 class FolderProvider(ObjectProvider):
@@ -215,21 +178,4 @@ ABOUT = "about"
 class SecretFolder(KeyStoreObject, module="keys", name="SecretFolder"):
     """A project's folder of secrets; deleting it deletes every version of all that is inside."""
 
-    def __init__(
-        self,
-        name: str,
-        server: KeyStoreServer,
-        path: str,
-        settings: Mapping[str, Any],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare it.
-
-        Args:
-            name: logical name, unique in the stack.
-            server: the key store.
-            path: below ``kv/metadata``.
-            settings: metadata of the entry that says whose it is.
-            opts: usual resource options.
-        """
-        super().__init__(name, server, path, settings, opts, FolderProvider())
+    provider = FolderProvider

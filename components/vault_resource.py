@@ -6,7 +6,7 @@ environment or from a file that it names, and stays in that process.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest
@@ -118,6 +118,9 @@ def mounted(api: VaultApi, path: str) -> Mapping[str, Any] | None:
 class KeyStoreObject(RemoteObject, module="keys", name="KeyStoreObject"):
     """What one path of a key store holds: a policy, a role, settings."""
 
+    provider: ClassVar[type[ObjectProvider]] = ObjectProvider
+    """What manages it, where the path needs more than writing, reading and deleting."""
+
     path: pulumi.Output[str]
 
     def __init__(
@@ -127,7 +130,6 @@ class KeyStoreObject(RemoteObject, module="keys", name="KeyStoreObject"):
         path: str,
         settings: Mapping[str, Any],
         opts: pulumi.ResourceOptions | None = None,
-        provider: ObjectProvider | None = None,
     ) -> None:
         """Declare it.
 
@@ -137,30 +139,18 @@ class KeyStoreObject(RemoteObject, module="keys", name="KeyStoreObject"):
             path: where it is.
             settings: its content, in the units in which Vault gives it back: times in seconds.
             opts: usual resource options.
-            provider: where the path needs more than writing, reading and deleting.
         """
         inputs = {"server": server.inputs(), "path": path, "settings": dict(settings)}
-        super().__init__(provider or ObjectProvider(), name, inputs, opts)
+        super().__init__(self.provider(), name, inputs, opts)
 
 
 class Mount(KeyStoreObject, module="keys", name="Mount"):
     """A secrets engine, or a way of signing in."""
 
-    def __init__(
-        self,
-        name: str,
-        server: KeyStoreServer,
-        path: str,
-        settings: Mapping[str, Any],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare it.
+    provider = MountProvider
 
-        Args:
-            name: logical name, unique in the stack.
-            server: the key store.
-            path: below ``sys/mounts`` or ``sys/auth``.
-            settings: its type and tuning.
-            opts: usual resource options.
-        """
-        super().__init__(name, server, path, settings, opts, MountProvider())
+
+class MountSettings(KeyStoreObject, module="keys", name="MountSettings"):
+    """Settings of what is mounted."""
+
+    provider = SettingsProvider

@@ -35,7 +35,7 @@ from components.platform.namespaces import platform_labels, platform_metadata
 from components.platform.secrets import tls_secret, with_certificates
 from components.platform.vault_pod import CERTIFICATE, DATA, LABELS, PORT, SETTINGS, VAULT, settings, stateful_set
 from components.vault_objects import Beginning, KeyStoreAuthority
-from components.vault_resource import KeyStoreObject, KeyStoreServer, Mount, SettingsProvider
+from components.vault_resource import KeyStoreServer, Mount, MountSettings
 from stacks.profile import Profile, Seal
 
 PART = "keys"
@@ -226,10 +226,9 @@ class KeyStore(pulumi.ComponentResource):
         after = pulumi.ResourceOptions(parent=self, depends_on=[engine], protect=self._protect)
         return KeyStoreAuthority(f"{self._name}-authority", self.server, "pki", drawn, after)
 
-    def _signing_in(self) -> KeyStoreObject:
+    def _signing_in(self) -> MountSettings:
         path = f"{self._name}-kubernetes"
         way = Mount(path, self.server, "sys/auth/kubernetes", {"type": "kubernetes"}, self._inside)
         after = pulumi.ResourceOptions(parent=self, depends_on=[way])
         asked = {"kubernetes_host": "https://kubernetes.default.svc"}
-        where = "auth/kubernetes/config"
-        return KeyStoreObject(f"{path}-api", self.server, where, asked, after, SettingsProvider())
+        return MountSettings(f"{path}-api", self.server, "auth/kubernetes/config", asked, after)
